@@ -1,0 +1,127 @@
+"""The nouns of qproxy: who somebody is for Qlik, what a session is, and when it is over.
+
+Pure: no clock, no I/O, no framework. Times are seconds since the epoch (wall clock), handed in by the caller.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Self
+
+SESSION_ID_BYTES = 32
+"""256 random bits, 43 characters of base64url: the value of the Qlik session cookie."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person as Qlik names one: the user directory and the id within it.
+
+    Raises ValueError where Qlik would refuse the name: empty, only white space, a backslash, or control characters.
+    """
+
+    directory: str
+    id: str
+
+    def __post_init__(self) -> None:
+        for what, value in (("user directory", self.directory), ("user id", self.id)):
+            if not value.strip():
+                raise ValueError(f"the {what} is empty")
+            if "\\" in value or any(ord(character) < 32 or ord(character) == 127 for character in value):
+                raise ValueError(f"the {what} holds a backslash or a control character")
+
+    def __str__(self) -> str:
+        return f"{self.directory}\\{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Session attributes in Qlik's shape: ordered (name, value) pairs, names may repeat (one pair a group)."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, str | Iterable[str]]) -> Self:
+        pairs: list[tuple[str, str]] = []
+        for name, value in values.items():
+            pairs.extend((name, one) for one in ([value] if isinstance(value, str) else value))
+        return cls(tuple(pairs))
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take in the header in which Qlik passes them on (`name=value; `)."""
+        return sum(len(name.encode()) + len(value.encode()) + 3 for name, value in self.pairs)
+
+    def trimmed(self, cap: int) -> tuple[Self, tuple[str, ...]]:
+        """As many pairs, in order, as fit into `cap` bytes; and the names of those that did not."""
+        kept: list[tuple[str, str]] = []
+        cut: list[str] = []
+        size = 0
+        for name, value in self.pairs:
+            cost = len(name.encode()) + len(value.encode()) + 3
+            if size + cost <= cap:
+                kept.append((name, value))
+                size += cost
+            else:
+                cut.append(name)
+        return type(self)(tuple(kept)), tuple(cut)
+
+
+class End(StrEnum):
+    """Why a session ended; the word stands in the audit log."""
+
+    LOGOUT = "logout"
+    HUB_LOGOUT = "hub_logout"
+    QLIK = "qlik"
+    IDLE = "idle"
+    ABSOLUTE = "absolute"
+    NOT_ACCEPTED = "not_accepted"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a session may live, in seconds: without a sign of life, and in all."""
+
+    idle: float
+    absolute: float
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login of one person on one virtual proxy (or, with `by_qlik`, a session that QPS made and told us of)."""
+
+    id: str = field(repr=False)
+    vp: str
+    user: User
+    attributes: Attributes
+    created: float
+    last_seen: float
+    by_qlik: bool = False
+    relogin: bool = False
+    """True when it was made because QPS had not accepted the one before: the loop guard."""
+
+    @property
+    def short(self) -> str:
+        return short_hash(self.id)
+
+    def over(self, lifetime: Lifetime, now: float) -> End | None:
+        """Why it has ended by itself at `now`, or None while it lives."""
+        if now - self.created >= lifetime.absolute:
+            return End.ABSOLUTE
+        if now - self.last_seen >= lifetime.idle:
+            return End.IDLE
+        return None
+
+    def seen(self, now: float) -> Self:
+        return replace(self, last_seen=max(self.last_seen, now))
+
+
+def new_session_id() -> str:
+    return secrets.token_urlsafe(SESSION_ID_BYTES)
+
+
+def short_hash(secret: str) -> str:
+    """The only form in which a session id may be printed: the first 8 hex digits of its SHA-256."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
