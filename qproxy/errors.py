@@ -40,7 +40,12 @@ class Failure(Enum):
     INTERNAL = "internal", 500, Blame.QPROXY, "Something went wrong here."
     UPSTREAM_REFUSED = "upstream_refused", 503, Blame.UPSTREAM, "Qlik Sense is not reachable; it may be restarting."
     UPSTREAM_TLS = "upstream_tls", 502, Blame.UPSTREAM, "Qlik Sense could not prove who it is."
-    UPSTREAM_CONNECT_TIMEOUT = "upstream_connect_timeout", 504, Blame.UPSTREAM, "Qlik Sense could not be reached in time."
+    UPSTREAM_CONNECT_TIMEOUT = (
+        "upstream_connect_timeout",
+        504,
+        Blame.UPSTREAM,
+        "Qlik Sense could not be reached in time.",
+    )
     UPSTREAM_TIMEOUT = "upstream_timeout", 504, Blame.UPSTREAM, "Qlik Sense did not answer in time."
     UPSTREAM_STALLED = "upstream_stalled", 504, Blame.UPSTREAM, "Qlik Sense stopped in the middle of its answer."
     UPSTREAM_GONE = "upstream_gone", 502, Blame.UPSTREAM, "Qlik Sense went away before its answer was complete."

@@ -87,9 +87,7 @@ class Toggles:
             "http_cookie_suffix": age >= RELEASES.index("feb2019"),
             "legacy_auth": age < RELEASES.index("2018"),
         }
-        return replace(
-            self, **{name: value for name, value in settled.items() if getattr(self, name) is None}
-        )
+        return replace(self, **{name: value for name, value in settled.items() if getattr(self, name) is None})
 
     def switched(self, name: str, value: object) -> "Toggles":
         """The same with one toggle changed; raises KeyError that lists the names for an unknown one."""
