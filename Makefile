@@ -1,0 +1,86 @@
+# Two front doors: `make run` (the demo) and `make test`. They need python3 (3.11 or newer), make and git, and nothing else.
+# Everything is installed into .venv; a stamp in it says which parts are complete, so a second call is quick.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml constraints.txt
+# Set while an install is under way: a build that was cut off is thrown away, never continued.
+UNFINISHED := $(VENV)/unfinished
+CHECK_FLAG := $(if $(filter 1 yes true,$(CHECK)),--check)
+
+.PHONY: run test lint format extras pins clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run            the demo: a stand-in Qlik behind qproxy, on this machine (ARGS='--tls')"
+	@echo "make run CHECK=1    the demo drives a whole evening by itself and exits 0 if all went well"
+	@echo "make test           all tests (PYTEST_ARGS='tests/test_x.py -x'); installs what they need"
+	@echo "make lint           ruff, mypy (Linux and Windows), import contracts"
+	@echo "make format         let ruff format and fix what it can"
+	@echo "make pins           write constraints.txt afresh from the newest releases"
+	@echo "make clean          remove .venv and caches"
+
+run: $(VENV)/made-run
+	@$(BIN)/qproxy demo $(CHECK_FLAG) $(ARGS)
+
+test: $(VENV)/made-test extras
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+extras: $(VENV)/made-test
+	@$(BIN)/python tools/extras.py
+
+lint: $(VENV)/made-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports
+
+format: $(VENV)/made-lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/made-run: $(SOURCES)
+	@$(call install,.)
+	@touch $@
+
+$(VENV)/made-test: $(SOURCES)
+	@$(call install,.[test])
+	@touch $(VENV)/made-run $@
+
+$(VENV)/made-lint: $(SOURCES)
+	@$(call install,.[test,lint])
+	@touch $(VENV)/made-run $(VENV)/made-test $@
+
+# install(WHAT): a sound venv first, then WHAT editable with the pinned versions.
+define install
+set -e; \
+$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"qproxy needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11")'; \
+if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	echo "Making $(VENV) ..."; \
+	mkdir -p $(VENV); touch $(UNFINISHED); \
+	$(PYTHON) -m venv --clear $(VENV); \
+fi; \
+touch $(UNFINISHED); \
+echo "Installing qproxy: $(1) ..."; \
+$(PIP) install --quiet --constraint constraints.txt --editable '$(1)'; \
+rm -f $(UNFINISHED)
+endef
+
+# winloop and colorama are Windows' own, so no install here can tell their versions.
+pins:
+	rm -rf $(VENV)-pins
+	$(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/python -m pip --disable-pip-version-check install --quiet '.[test,lint]'
+	{ sed -n '/^#/p;/sys_platform == .win32./p' constraints.txt; \
+	  $(VENV)-pins/bin/python -m pip freeze --exclude qproxy; } > $(VENV)-pins/new
+	mv $(VENV)-pins/new constraints.txt
+	rm -rf $(VENV)-pins
+
+clean:
+	rm -rf $(VENV) $(VENV)-pins build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
