@@ -1,0 +1,64 @@
+"""Every sentence that a person reads on qproxy's pages, in one table, so that a translation is one more table.
+
+It must hold text only: no markup (the templates escape it) and nothing about a single request.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+LANGUAGE: Final = "en"
+
+TEXTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "product": "Qlik Sense",
+        "error_prefix": "Error: ",
+        # the form
+        "login_title": "Log in",
+        "login_button": "Log in",
+        "login_again_button": "Log in again",
+        "name": "User name",
+        "password": "Password",
+        "login_relogin": "Qlik Sense did not accept your last session. Please log in once more.",
+        "login_token": (
+            "This page could not be matched to your browser. Please try again. If it happens again, allow cookies "
+            "for this site."
+        ),
+        "login_cross_site": "This form was sent from another site, so nothing was done. Please log in here.",
+        # why a login was refused (auth.method.Reason)
+        "wrong": "The user name or the password is not right.",
+        "throttled": "There were too many tries. Please wait before the next one.",
+        "busy": "Many people are logging in at this moment. Please try again in a few seconds.",
+        "unavailable": "Logging in is not possible at the moment. Please tell your administrator.",
+        # logging out
+        "logout_title": "Log out",
+        "logout_question": "Do you want to log out of Qlik Sense?",
+        "logout_button": "Log out",
+        "logout_token": "This page could not be matched to your browser. Please press the button once more.",
+        "logout_cross_site": "Another site asked to log you out, so nothing was done. Do you want to log out?",
+        "logged_out_title": "You are logged out",
+        "logged_out": "Your Qlik Sense session has ended. You can close this window.",
+        # failures: a title by blame, and what a person can do by word or by blame
+        "title_browser": "This did not work",
+        "title_upstream": "Qlik Sense did not answer",
+        "title_qproxy": "This did not work",
+        "title_upstream_refused": "Qlik Sense is restarting",
+        "title_shutting_down": "One moment, please",
+        "title_session_not_accepted": "Qlik Sense does not accept your session",
+        "title_not_logged_in": "Please log in",
+        "title_unknown_path": "Nothing here",
+        "advice_browser": "Go back and try again. If you followed a link, the link may be wrong.",
+        "advice_upstream": "Try again in a minute. If it goes on, give your administrator the number below.",
+        "advice_qproxy": "Try again in a minute. If it goes on, give your administrator the number below.",
+        "advice_upstream_refused": "This page tries again by itself every few seconds. You stay logged in.",
+        "advice_shutting_down": "This page tries again by itself every few seconds. You stay logged in.",
+        "advice_session_not_accepted": (
+            "You are logged in, but Qlik Sense asked who you are again. Logging in again may help; if not, give your "
+            "administrator the number below: the log says what to check in the QMC."
+        ),
+        "advice_cookie_conflict": "Close all windows of this browser, open it again and log in.",
+        "advice_head_too_large": "Delete the cookies of this site in your browser, then try again.",
+        "request_number": "Request number",
+        "failure_word": "Kind of failure",
+    }
+)
