@@ -118,14 +118,19 @@ def patches(old: Json, new: Json) -> list[Json]:
 
 
 def _difference(old: Json, new: Json, path: str) -> list[Json]:
-    if old == new and type(old) is type(new):
-        return []
     if isinstance(old, dict) and isinstance(new, dict) and _patchable(old) and _patchable(new):
         return _object_difference(old, new, path)
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
         return [patch for at, (was, now) in pairs for patch in _difference(was, now, f"{path}/{at}")]
-    return [{"op": "replace", "path": path, "value": new}]
+    return [] if _same(old, new) else [{"op": "replace", "path": path, "value": new}]
+
+
+def _same(old: Json, new: Json) -> bool:
+    """Equal as JSON, where true is not 1."""
+    if isinstance(old, dict | list):
+        return repr(old) == repr(new)
+    return type(old) is type(new) and bool(old == new)
 
 
 def _object_difference(old: Mapping[str, Json], new: Mapping[str, Json], path: str) -> list[Json]:
