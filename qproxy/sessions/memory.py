@@ -1,0 +1,109 @@
+"""Sessions in this process's memory: for the demo and for tests. A restart logs everybody out.
+
+Must not be used by several workers: each would have sessions of its own. Nothing is encrypted, nothing is written.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from qproxy.model import End, Lifetime, Session, User
+from qproxy.sessions.store import IdTaken, StoreUnavailable, Tombstone, folded, same_user, store_key
+
+
+class MemoryStore:
+    """Insertion order of the dicts is the order in which sessions were put."""
+
+    def __init__(self) -> None:
+        self._groups: defaultdict[tuple[str, bool], dict[bytes, Session]] = defaultdict(dict)
+        self._users: defaultdict[tuple[str, str, str], dict[bytes, bool]] = defaultdict(dict)
+        self._ended: deque[Tombstone] = deque()
+        self._mark = 0
+        self._closed = False
+
+    async def check(self) -> None:
+        self._require_open()
+
+    async def put(self, session: Session) -> Session:
+        self._require_open()
+        key = store_key(session.vp, session.id)
+        if (kept := self._find(session.vp, key)) is not None:
+            if not same_user(kept.user, session.user):
+                raise IdTaken(f"session {session.short} of {session.vp} is another user's")
+            return kept
+        self._groups[session.vp, session.by_qlik][key] = session
+        self._users[session.vp, *folded(session.user)][key] = session.by_qlik
+        return session
+
+    async def get(self, vp: str, session_id: str) -> Session | None:
+        self._require_open()
+        return self._find(vp, store_key(vp, session_id))
+
+    async def of_user(self, vp: str, user: User) -> list[Session]:
+        self._require_open()
+        return [self._groups[vp, by_qlik][key] for key, by_qlik in self._users.get((vp, *folded(user)), {}).items()]
+
+    async def seen(self, times: Mapping[tuple[str, str], float]) -> None:
+        self._require_open()
+        for (vp, session_id), time in times.items():
+            key = store_key(vp, session_id)
+            if (session := self._find(vp, key)) is not None:
+                self._groups[vp, session.by_qlik][key] = session.seen(time)
+
+    async def delete(self, vp: str, session_id: str, why: End, now: float) -> Session | None:
+        self._require_open()
+        key = store_key(vp, session_id)
+        if (session := self._find(vp, key)) is None:
+            return None
+        del self._groups[vp, session.by_qlik][key]
+        self._forget_user(vp, session.user, key)
+        self._mark += 1
+        self._ended.append(Tombstone(self._mark, vp, key, now, why))
+        return session
+
+    async def mark(self) -> int:
+        self._require_open()
+        return self._mark
+
+    async def ended_since(self, mark: int) -> list[Tombstone]:
+        self._require_open()
+        return list(reversed(list(self._newer(mark))))
+
+    async def forget_ended(self, before: float) -> None:
+        self._require_open()
+        self._ended = deque(tombstone for tombstone in self._ended if tombstone.at >= before)
+
+    async def expired(self, vp: str, by_qlik: bool, lifetime: Lifetime, now: float, limit: int) -> list[Session]:
+        self._require_open()
+        over = (session for session in self._groups[vp, by_qlik].values() if session.over(lifetime, now))
+        return list(islice(over, limit))
+
+    async def count(self, vp: str, by_qlik: bool) -> int:
+        self._require_open()
+        return len(self._groups[vp, by_qlik])
+
+    async def oldest_by_qlik(self, vp: str, limit: int) -> list[Session]:
+        self._require_open()
+        return list(islice(self._groups[vp, True].values(), limit))
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the session store is closed")
+
+    def _find(self, vp: str, key: bytes) -> Session | None:
+        return self._groups[vp, False].get(key) or self._groups[vp, True].get(key)
+
+    def _forget_user(self, vp: str, user: User, key: bytes) -> None:
+        name = (vp, *folded(user))
+        del self._users[name][key]
+        if not self._users[name]:
+            del self._users[name]
+
+    def _newer(self, mark: int) -> Iterator[Tombstone]:
+        for tombstone in reversed(self._ended):
+            if tombstone.mark <= mark:
+                return
+            yield tombstone

@@ -1,0 +1,103 @@
+"""Seam 2: what every store of sessions promises, so that the rest of qproxy need not know which one it has.
+
+A store keeps and finds; it decides nothing: whether a session is over is a pure rule (`Session.over`), judged by
+`front`. It knows a session by `store_key`, a hash, never by the id in clear. Every method may raise StoreUnavailable; a
+caller answers that with 503 and never with "unknown session", which would log people out. Times are seconds since the
+epoch.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from qproxy.model import End, Lifetime, Session, User
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be asked now: says what failed, where, and what to do. Nothing may be concluded from it."""
+
+
+class IdTaken(Exception):
+    """The session id belongs to somebody else on this virtual proxy: the first owner keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of a session that was deleted: enough for every other worker to let go of it."""
+
+    mark: int
+    """Grows with each deletion in the order of commits, whatever the clocks say."""
+    vp: str
+    key: bytes
+    at: float
+    why: End
+
+
+def store_key(vp: str, session_id: str) -> bytes:
+    """What a store knows a session by: SHA-256 of virtual proxy and id (a virtual proxy's name holds no NUL)."""
+    return hashlib.sha256(f"{vp}\0{session_id}".encode("utf-8", "surrogatepass")).digest()
+
+
+def folded(user: User) -> tuple[str, str]:
+    """The two parts of a name as they are compared: without regard to case, as Qlik's own clients compare them."""
+    return user.directory.casefold(), user.id.casefold()
+
+
+def same_user(one: User, other: User) -> bool:
+    return folded(one) == folded(other)
+
+
+class Store(Protocol):
+    """One store may serve several workers; each method is atomic."""
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable if sessions could not be read and written now."""
+        ...
+
+    async def put(self, session: Session) -> Session:
+        """Keeps it, and gives back what is kept: the earlier record if that id is already the same user's.
+
+        Raises IdTaken, and changes nothing, if the id is another user's.
+        """
+        ...
+
+    async def get(self, vp: str, session_id: str) -> Session | None: ...
+
+    async def of_user(self, vp: str, user: User) -> list[Session]:
+        """All of that user's, in the order they were put; names are compared as `same_user` says."""
+        ...
+
+    async def seen(self, times: Mapping[tuple[str, str], float]) -> None:
+        """Moves last-seen times of (vp, id) forward, never back; unknown ids are passed over."""
+        ...
+
+    async def delete(self, vp: str, session_id: str, why: End, now: float) -> Session | None:
+        """Removes it and leaves a tombstone; None, and no tombstone, if it was not there."""
+        ...
+
+    async def mark(self) -> int:
+        """The mark of the latest tombstone ever left; 0 before the first."""
+        ...
+
+    async def ended_since(self, mark: int) -> list[Tombstone]:
+        """The tombstones with a greater mark, in order."""
+        ...
+
+    async def forget_ended(self, before: float) -> None:
+        """Drops tombstones that were left before that time."""
+        ...
+
+    async def expired(self, vp: str, by_qlik: bool, lifetime: Lifetime, now: float, limit: int) -> list[Session]:
+        """Up to `limit` that look over by the times kept here; the caller judges and deletes them."""
+        ...
+
+    async def count(self, vp: str, by_qlik: bool) -> int: ...
+
+    async def oldest_by_qlik(self, vp: str, limit: int) -> list[Session]:
+        """Of the sessions that QPS made, those that were put first."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of files and threads; every later call raises StoreUnavailable."""
+        ...
