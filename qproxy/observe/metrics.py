@@ -1,0 +1,133 @@
+"""All numbers that Prometheus may ask for, in a registry of their own; docs/metrics.md has an entry for each.
+
+The hot path's numbers are in traffic.py; the ones here are rare enough for prometheus-client's own counters. No label
+may hold a user, a session or anything else that a stranger chooses freely.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from qproxy import __version__
+from qproxy.observe.access import AccessRecord
+from qproxy.observe.traffic import OTHER, PoolCounts, TrafficCounts
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+ENDPOINTS = ("get_session", "post_session", "delete_session", "get_user", "delete_user", OTHER)
+MODULE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+OUTCOMES = ("accepted", "refused", "failed", "throttled", OTHER)
+
+
+class Metrics:
+    """`vps` are the names of the configured virtual proxies; every other name is counted as "other"."""
+
+    def __init__(self, vps: tuple[str, ...] = ()) -> None:
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self._traffic = TrafficCounts(vps)
+        self.registry.register(self._traffic)
+        ProcessCollector(namespace="qproxy", registry=self.registry)
+        self._fillers: list[Callable[[], None]] = []
+        self._module: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._make_counters()
+        self._make_gauges()
+
+    def _make_counters(self) -> None:
+        self._logins = self._counter("qproxy_logins", "Login attempts.", "vp", "method", "outcome")
+        self._calls = self._counter(
+            "qproxy_session_module_calls",
+            "Calls of Qlik's proxy service to the session module.",
+            "vp",
+            "endpoint",
+            "status",
+        )
+        self._latency = Histogram(
+            "qproxy_session_module_duration_seconds",
+            "How long the session module took to answer.",
+            ("vp", "endpoint"),
+            buckets=MODULE_BUCKETS,
+            registry=self.registry,
+        )
+        self._refused = self._counter(
+            "qproxy_internal_refused", "Requests that the internal listener refused.", "reason"
+        )
+        self._store_errors = self._counter("qproxy_store_errors", "Times that the session store failed.", "vp")
+
+    def _make_gauges(self) -> None:
+        self._sessions = self._gauge("qproxy_sessions", "Living sessions.", "vp", "owner")
+        self._certificates = self._gauge(
+            "qproxy_certificate_expiry_seconds", "Seconds until a certificate expires.", "certificate"
+        )
+        self._audit_sequence = self._gauge("qproxy_audit_sequence", "Number of the last line of the audit log.")
+        self._gauge("qproxy_build", "Always 1; the label tells the version.", "version").labels(__version__).set(1)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    # the hot path
+
+    def count_request(self, record: AccessRecord) -> None:
+        self._traffic.count_request(record)
+
+    def tunnel_opened(self, vp: str) -> None:
+        self._traffic.tunnel_opened(vp)
+
+    def pool(self, vp: str, node: str) -> PoolCounts:
+        """Numbers that the pool of this node keeps up to date by itself."""
+        return self._traffic.pool(vp, node)
+
+    # everything else
+
+    def add_vp(self, vp: str) -> None:
+        self._traffic.add_vp(vp)
+
+    def login(self, vp: str, method: str, outcome: str) -> None:
+        """One attempt; `method` is a configured login method's word, `outcome` one of OUTCOMES."""
+        self._logins.labels(self._traffic.known(vp), method, outcome if outcome in OUTCOMES else OTHER).inc()
+
+    def module_call(self, vp: str, endpoint: str, status: int, seconds: float) -> None:
+        key = (vp, endpoint, status)
+        found = self._module.get(key)
+        if found is None:
+            found = self._module_children(*key)
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def _module_children(self, vp: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+        name, word = self._traffic.known(vp), endpoint if endpoint in ENDPOINTS else OTHER
+        children = self._calls.labels(name, word, str(status)), self._latency.labels(name, word)
+        if name == vp and word == endpoint:
+            self._module[vp, endpoint, status] = children
+        return children
+
+    def internal_refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def store_error(self, vp: str) -> None:
+        self._store_errors.labels(self._traffic.known(vp)).inc()
+
+    def sessions(self, vp: str, owner: str, count: int) -> None:
+        """`owner` is "qproxy" for logins, "qlik" for sessions that Qlik's proxy service made."""
+        self._sessions.labels(self._traffic.known(vp), owner if owner in {"qproxy", "qlik"} else OTHER).set(count)
+
+    def certificate(self, name: str, seconds_left: float) -> None:
+        self._certificates.labels(name).set(seconds_left)
+
+    def logs(self, dropped: int, audit_sequence: int, audit_errors: int) -> None:
+        self._traffic.lines_dropped = dropped
+        self._traffic.audit_errors = audit_errors
+        self._audit_sequence.set(audit_sequence)
+
+    def before_scrape(self, fill: Callable[[], None]) -> None:
+        """Call `fill` each time before the numbers are read: the place to set gauges that somebody else knows."""
+        self._fillers.append(fill)
+
+    def text(self) -> bytes:
+        """The exposition, of content type CONTENT_TYPE."""
+        for fill in self._fillers:
+            fill()
+        return generate_latest(self.registry)
