@@ -1,0 +1,70 @@
+"""Hashing and checking passwords: argon2id in threads of its own, few at a time, and never for free.
+
+It exists so that logins cost the event loop nothing, cannot take the machine's memory (64 MB a hash) and take the same
+time for names that do not exist. It must not know names, files or how anyone logs in.
+"""
+
+import asyncio
+import secrets
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+LONGEST_PASSWORD: Final = 1024
+"""Bytes of UTF-8; longer input is wrong without its being hashed as it is."""
+
+
+class TooBusy(Exception):
+    """So many passwords wait to be checked that one more would wait too long."""
+
+
+class Passwords:
+    """The parameters default to the low-memory profile of RFC 9106 section 4 (64 MB, 3 passes, 4 lanes)."""
+
+    def __init__(self, hasher: PasswordHasher | None = None, *, at_once: int = 2, waiting: int = 32) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._most = at_once + waiting
+        self._under_way = 0
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="qproxy-password")
+        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+
+    async def matches(self, password: str, password_hash: str | None) -> str | None:
+        """The hash to keep from now on (a new one when the parameters changed) if the password is right, else None.
+
+        `password_hash` None stands for a person who does not exist: costs the same and is never right. Raises TooBusy.
+        """
+        if self._under_way >= self._most:
+            raise TooBusy
+        self._under_way += 1
+        try:
+            run = partial(self._check, password, password_hash)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        finally:
+            self._under_way -= 1
+
+    def hash(self, password: str) -> str:
+        """Blocking."""
+        return self._hasher.hash(_normal(password))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, password: str, password_hash: str | None) -> str | None:
+        too_long = len(password.encode(errors="replace")) > LONGEST_PASSWORD
+        against = self._nobody if password_hash is None or too_long else password_hash
+        try:
+            self._hasher.verify(against, "" if too_long else _normal(password))
+        except (VerificationError, InvalidHashError):
+            return None
+        if password_hash is None or too_long:
+            return None
+        return self.hash(password) if self._hasher.check_needs_rehash(password_hash) else password_hash
+
+
+def _normal(password: str) -> bytes:
+    """One keyboard composes an umlaut, another sends two characters: both are the same password (RFC 8265 4.2)."""
+    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")

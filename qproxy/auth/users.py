@@ -1,0 +1,189 @@
+"""Changing the file of users: what `qproxy users add|remove|list` calls.
+
+Blocking. Each change is made under a lock on a copy that then takes the file's place, so that a reader never sees half
+a file, two administrators lose no edit, and a crash leaves the old file. Comments, order and unusable lines stay.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from qproxy.auth.passwords import LONGEST_PASSWORD, Passwords
+from qproxy.auth.user_file import (
+    Entry,
+    UserFileError,
+    carries_entry,
+    check_entry,
+    name_key,
+    parse,
+    parse_line,
+    refuse_open_to_others,
+)
+from qproxy.model import Attributes
+
+SHORTEST_PASSWORD: Final = 8
+"""Characters."""
+LOCK_PATIENCE: Final = 10.0
+"""Seconds to wait for another administrator's edit."""
+
+
+def add(path: Path, name: str, password: str, attributes: Attributes | None = None, *, replace: bool = False) -> None:
+    """Makes the file when it is missing (mode 0600). Raises UserFileError; a name that exists needs `replace`."""
+    _check_password(password)
+    passwords = Passwords(at_once=1)
+    try:
+        entry = check_entry(Entry(name, passwords.hash(password), attributes or Attributes()))
+    finally:
+        passwords.close()
+
+    def edit(lines: list[str]) -> list[str]:
+        places = _places(lines, name)
+        if not places:
+            return [*lines, entry.line]
+        if not replace:
+            raise UserFileError(f"{path}: {name!r} exists already")
+        return [entry.line if at == places[0] else line for at, line in enumerate(lines) if at not in places[1:]]
+
+    _rewrite(path, edit, missing_is_empty=True)
+
+
+def remove(path: Path, name: str) -> None:
+    """Raises UserFileError when nobody is called so."""
+
+    def edit(lines: list[str]) -> list[str]:
+        places = _places(lines, name)
+        if not places:
+            raise UserFileError(f"{path}: there is no {name!r}")
+        return [line for at, line in enumerate(lines) if at not in places]
+
+    _rewrite(path, edit)
+
+
+def names(path: Path) -> list[str]:
+    """The people who can log in, in the file's order. Raises UserFileError."""
+    return [entry.name for entry in parse(_read(path), str(path)).values()]
+
+
+def keep_hash(path: Path, before: Entry, password_hash: str) -> None:
+    """Puts a new hash of the same password into the entry, unless somebody changed the entry meanwhile."""
+    after = Entry(before.name, password_hash, before.attributes)
+
+    def edit(lines: list[str]) -> list[str]:
+        return [after.line if _entry(line) == before else line for line in lines]
+
+    _rewrite(path, edit, patience=1.0)
+
+
+def _check_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD or not password.strip():
+        raise UserFileError(f"a password has at least {SHORTEST_PASSWORD} characters")
+    if len(password.encode(errors="replace")) > LONGEST_PASSWORD:
+        raise UserFileError(f"a password has at most {LONGEST_PASSWORD} bytes")
+
+
+def _places(lines: list[str], name: str) -> list[int]:
+    """Every line of that name, usable or not: a removed person shall not come back by a second line."""
+    key = name_key(name)
+    return [
+        at for at, line in enumerate(lines) if carries_entry(line) and name_key(line.strip().partition(":")[0]) == key
+    ]
+
+
+def _entry(line: str) -> Entry | None:
+    if carries_entry(line):
+        with suppress(UserFileError):
+            return parse_line(line)
+    return None
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            refuse_open_to_others(path, os.fstat(file.fileno()).st_mode)
+            return file.read().splitlines()
+    except UnicodeDecodeError:
+        raise UserFileError(f"{path}: the file of users is not UTF-8") from None
+    except OSError as error:
+        raise UserFileError(f"{path}: the file of users cannot be read: {error.strerror}") from error
+
+
+def _rewrite(
+    path: Path,
+    edit: Callable[[list[str]], list[str]],
+    *,
+    missing_is_empty: bool = False,
+    patience: float = LOCK_PATIENCE,
+) -> None:
+    path = Path(os.path.realpath(path))
+    try:
+        with _locked(path.with_name(f".{path.name}.lock"), patience):
+            lines = [] if missing_is_empty and not path.exists() else _read(path)
+            changed = edit(lines)
+            if changed != lines:
+                _put(path, "".join(f"{line}\n" for line in changed))
+    except OSError as error:
+        raise UserFileError(f"{path}: the file of users cannot be changed: {error.strerror}") from error
+
+
+def _put(path: Path, text: str) -> None:
+    """Mode 0600, or the mode and owner of the file that it replaces, so that the service can go on reading it."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            _like(path, file.fileno())
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _like(path: Path, handle: int) -> None:
+    if sys.platform != "win32" and path.exists():
+        status = path.stat()
+        with suppress(PermissionError):
+            os.fchown(handle, status.st_uid, status.st_gid)
+        os.fchmod(handle, status.st_mode & 0o640)
+
+
+@contextmanager
+def _locked(path: Path, patience: float) -> Iterator[None]:
+    """One editor at a time, by a lock that the system takes back when its holder dies; the empty lock file stays."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        until = time.monotonic() + patience
+        while not _try_lock(handle):
+            if time.monotonic() >= until:
+                raise UserFileError(f"{path}: somebody else is editing the file of users; try again")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,99 @@
+"""What the login flow needs of a virtual proxy, and what it tells the audit log.
+
+A seam, so that the flow can be tried without Qlik and cannot reach further into a virtual proxy than a login needs. It
+must decide nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from qproxy.auth.method import Method
+from qproxy.model import Attributes, End, Session, User
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEvent:
+    """One line of the audit log. `outcome`: accepted, logout, token, cross_site, or a Reason's word.
+
+    `user` is what was typed or, once accepted, directory and id; free of control characters and capped. `session` is a
+    short hash or "".
+    """
+
+    outcome: str
+    vp: str
+    method: str
+    user: str
+    address: str
+    request_id: str
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the browser's address as far as it can be trusted, and the request's id in every log."""
+
+    address: str
+    request_id: str
+
+
+class LoginDesk(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> str:
+        """ "/sales", or "" for the default virtual proxy."""
+        ...
+
+    @property
+    def directory(self) -> str:
+        """The user directory of people whose login method names none."""
+        ...
+
+    @property
+    def cookie_name(self) -> str: ...
+
+    @property
+    def same_site(self) -> str:
+        """ "lax", "strict" or "none", in any case."""
+        ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether the public URL is https."""
+        ...
+
+    @property
+    def public_origins(self) -> Sequence[str]:
+        """The main one first, as browsers write them: "https://bi.example.com", without a default port."""
+        ...
+
+    @property
+    def frame_ancestors(self) -> Sequence[str]:
+        """Origins that may embed the pages; empty: none."""
+        ...
+
+    @property
+    def methods(self) -> Sequence[Method]:
+        """The first one is what the login page shows."""
+        ...
+
+    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
+        """A session with a new id. May raise Refused."""
+        ...
+
+    async def end_session(self, session_id: str, why: End) -> None: ...
+
+    async def find(self, session_id: str) -> Session | None:
+        """The living session of this virtual proxy with that id. May raise Refused."""
+        ...
+
+    def audit(self, event: LoginEvent) -> None: ...
+
+
+def origin(desk: LoginDesk, host: str) -> str:
+    """The public origin that the browser is at, by its Host header; the main one when that is none of them."""
+    scheme = "https" if desk.secure else "http"
+    here = f"{scheme}://{host.lower()}"
+    return here if here in desk.public_origins else desk.public_origins[0]

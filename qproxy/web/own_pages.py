@@ -1,0 +1,94 @@
+"""What holds for every answer under /qproxy/: one failure page for whatever goes wrong, no banner, and the connection
+ends, so that the next request on it is looked at afresh by the data plane.
+
+It must not show or log what a request or an exception carried along.
+"""
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
+
+from qproxy.errors import Failure, Refused
+from qproxy.web.desk import Caller
+from qproxy.web.pages import Headers, failure_page
+
+log = logging.getLogger("qproxy.web")
+
+Identify = Callable[[web.Request], Caller]
+CALLER: Final = web.RequestKey("caller", Caller)
+
+PROTOCOL_LIMITS: Final = {"max_line_size": 32768, "max_field_size": 32768, "max_headers": 1000}
+"""For aiohttp's protocol behind the door: what the data plane let through must not be refused by aiohttp, whose own
+error page repeats the bytes that it did not like."""
+
+
+def anyone(request: web.Request) -> Caller:
+    """The connection's other end, and a request id of our own."""
+    return Caller(request.remote or "", secrets.token_hex(8))
+
+
+def page(status: int, rendered: tuple[Headers, bytes]) -> web.Response:
+    headers, body = rendered
+    return web.Response(status=status, headers=CIMultiDict(headers), body=body)
+
+
+def see_other(location: str) -> web.Response:
+    """303, with no referrer for what comes next: the login URL is long, and QPS takes 8 KB a line."""
+    headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return web.Response(status=303, headers=headers)
+
+
+def failure_pages(identify: Identify) -> Middleware:
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        caller = request[CALLER] = identify(request)
+        try:
+            response = await handler(request)
+        except Refused as refused:
+            log.info("request %s refused: %s", caller.request_id, refused)
+            response = _failed(request, refused.failure)
+        except web.HTTPException as error:
+            log.info("request %s refused: aiohttp says %d", caller.request_id, error.status)
+            response = _failed(request, Failure.BAD_REQUEST)
+        except Exception as error:  # noqa: BLE001 - the last resort: aiohttp would show and log what we must not
+            log.error("request %s failed: %s", caller.request_id, _where(error))
+            response = _failed(request, Failure.INTERNAL)
+        response.force_close()
+        return response
+
+    return answer
+
+
+async def without_banner(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.popall("Server", None)
+
+
+async def ignore_expect(request: web.Request) -> None:
+    """aiohttp would answer an unknown expectation with a page of its own; RFC 9110 10.1.1 lets us ignore it."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+def _failed(request: web.Request, failure: Failure) -> web.Response:
+    accepts = request.headers.get("Accept", "")
+    html = "text/html" in accepts or "json" not in accepts
+    response = page(failure.status, failure_page(failure, request[CALLER].request_id, html=html))
+    if failure is Failure.METHOD_REFUSED:
+        response.headers["Allow"] = "GET, HEAD, POST"
+    return response
+
+
+def _where(error: BaseException) -> str:
+    """The kind of error and the lines it came through; never its text, which may hold what somebody typed."""
+    steps = [
+        f"{frame.filename.rpartition('qproxy')[2]}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} at {' > '.join(steps[-6:])}"
