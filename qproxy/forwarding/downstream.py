@@ -1,0 +1,222 @@
+"""One browser connection: cuts its bytes into requests, one after the other, and hands own pages over.
+
+Requests that arrive early (pipelining) wait in `_buffer`; beyond a bound the browser is not read any more.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from qproxy.errors import Failure, Refused
+from qproxy.forwarding.conduct import Record
+from qproxy.forwarding.exchange import Exchange
+from qproxy.forwarding.head import HEAD_END, read_request, write_answer
+
+if TYPE_CHECKING:
+    from qproxy.forwarding.listener import Listener
+
+HELD_BYTES: Final = 65536
+NEVER: Final = float("inf")
+
+
+class Downstream(asyncio.Protocol):
+    """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
+
+    __slots__ = (
+        "_buffer", "_exchange", "_lingering", "_own", "_paused", "_started",
+        "closing", "deadline", "listener", "peer", "transport", "write_paused",
+    )  # fmt: skip
+
+    def __init__(self, listener: "Listener") -> None:
+        self.listener = listener
+        self.peer = ""
+        self.write_paused = False
+        self.closing = False
+        self.deadline = NEVER
+        self._buffer = b""
+        self._exchange: Exchange | None = None
+        self._own: asyncio.Protocol | None = None
+        self._lingering = False
+        self._paused = False
+        self._started = 0.0
+
+    # the transport's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if peer else ""
+        self.deadline = self.listener.loop.time() + self.listener.timeouts.head
+        refusal = self.listener.admit(self)
+        if refusal is not None:
+            self._refuse(refusal, "")
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.from_browser(data)
+        elif self._own is not None:
+            self._own.data_received(data)
+        elif not self._lingering:
+            self._buffer = self._buffer + data if self._buffer else data
+            self._advance()
+
+    def eof_received(self) -> bool | None:
+        if self._own is not None:
+            return self._own.eof_received()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.listener.lost(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.browser_gone()
+        own, self._own = self._own, None
+        if own is not None:
+            own.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._exchange is not None:
+            self._exchange.browser_full(True)
+        if self._own is not None:
+            self._own.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._exchange is not None:
+            self._exchange.browser_full(False)
+        if self._own is not None:
+            self._own.resume_writing()
+
+    # heads
+
+    def _advance(self) -> None:
+        """Begin the next request when its head is whole; again, as long as answers come at once."""
+        while self._exchange is None and self._buffer and not self._lingering and self._own is None:
+            if not self._started:
+                self._started = self.listener.loop.time()
+                self.deadline = self._started + self.listener.timeouts.head
+            end = self._buffer.find(HEAD_END)
+            if self._buffer.startswith(b"\r\n"):
+                self._buffer = self._buffer[2:]
+            elif end < 0 or end + 4 > self.listener.limits.head_bytes:
+                self._unfinished(end)
+                return
+            else:
+                raw = self._buffer[: end + 4]
+                self._buffer = self._buffer[end + 4 :]
+                self._begin(raw)
+
+    def _unfinished(self, end: int) -> None:
+        size = len(self._buffer)
+        if end >= 0 or size > self.listener.limits.head_bytes:
+            self._refuse(Failure.HEAD_TOO_LARGE, f"{size} bytes")
+        elif self._buffer.count(b"\n") != self._buffer.count(b"\r\n"):
+            self._refuse(Failure.BAD_REQUEST, "a line ends with a bare LF")
+
+    def _begin(self, raw: bytes) -> None:
+        try:
+            head = read_request(raw)
+        except Refused as refused:
+            self._refuse(refused.failure, refused.detail)
+            return
+        exchange = Exchange(self, head, Record(self.peer, self._started, head))
+        self._started = 0.0
+        self.deadline = NEVER
+        self._exchange = exchange
+        exchange.start()
+        if head.length and self._exchange is exchange and self._buffer:
+            data, self._buffer = self._buffer, b""
+            exchange.from_browser(data)
+
+    def _refuse(self, failure: Failure, detail: str) -> None:
+        """A head that cannot be trusted: nothing that follows it can be either, so the connection ends."""
+        record = Record(self.peer, self._started or self.listener.loop.time(), failure=failure, detail=detail)
+        answer = self.listener.conduct.refuse(failure, record)
+        record.status = answer.status
+        record.ended = self.listener.loop.time()
+        self.listener.conduct.finished(record)
+        self.write(write_answer(answer, b"GET", close=True))
+        self._linger()
+
+    # what the exchange asks for
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def hold(self, data: bytes) -> None:
+        """Bytes behind the current request: the next one."""
+        self._buffer += data
+        if len(self._buffer) > HELD_BYTES:
+            self.pause()
+
+    def pause(self) -> None:
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    def exchange_over(self, *, close: bool, drained: bool) -> None:
+        """The answer is written. Whatever was paused for this request must read again for the next."""
+        self._exchange = None
+        self.resume()
+        if close or self.closing:
+            if drained and not self._buffer:
+                self.transport.close()
+            else:
+                self._linger()
+            return
+        self.deadline = self.listener.loop.time() + self.listener.timeouts.keep_alive
+        if self._buffer:
+            self.listener.loop.call_soon(self._advance)
+
+    def _linger(self) -> None:
+        """Read on and throw away for a moment: closing over unread bytes would reset the connection and could
+        destroy the answer on its way (RFC 9112 section 9.6)."""
+        self._lingering = True
+        self._buffer = b""
+        self.deadline = self.listener.loop.time() + self.listener.timeouts.linger
+        self.resume()
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def hand_over(self, head: bytes, body: bytes) -> None:
+        """An own page: from here on aiohttp's handler reads and writes; it closes the connection afterwards."""
+        self._exchange = None
+        rest, self._buffer = head + body + self._buffer, b""
+        self.resume()
+        own = self.listener.conduct.own_pages()
+        self._own = own
+        self.deadline = self.listener.loop.time() + self.listener.timeouts.body_stall
+        own.connection_made(self.transport)
+        own.data_received(rest)
+
+    def leave(self) -> None:
+        """A tunnel took the transport over; only the listener's count still knows this connection."""
+        self._exchange = None
+        self.listener.tunnelled(self)
+
+    def take_buffer(self) -> bytes:
+        data, self._buffer = self._buffer, b""
+        return data
+
+    # time and the end
+
+    def check(self, now: float) -> None:
+        if self._exchange is not None:
+            self._exchange.check(now)
+        elif now >= self.deadline:
+            self.deadline = NEVER
+            if self._lingering or not self._started:
+                self.transport.close()
+            else:
+                self._refuse(Failure.HEAD_TIMEOUT, "")
+
+    def drain(self) -> None:
+        """No further request on this connection; the one that runs may end."""
+        self.closing = True
+        if self._exchange is None and self._own is None and not self._lingering:
+            self.transport.close()

@@ -1,0 +1,353 @@
+"""One request and its answer, from the head to the last byte.
+
+Holds the state that both connections of a request share: what is still to come, who waits for whom, what to do when
+one side goes away. Nothing is buffered beyond one read and the transports' own high-water marks.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
+
+from qproxy.errors import Failure, Refused
+from qproxy.forwarding import tunnel
+from qproxy.forwarding.body import LAST_CHUNK, BadChunk, ChunkReader, chunk
+from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
+from qproxy.forwarding.head import write_answer, write_request, write_response
+from qproxy.headers import CHUNKED, RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from qproxy.forwarding.downstream import Downstream
+    from qproxy.forwarding.upstream import Upstream
+
+SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+HELD_BYTES: Final = 65536
+"""Of a request body, what is held while no connection to QPS is there yet; beyond it the browser is not read."""
+
+
+class Exchange:
+    """Made by a Downstream for each request; ends exactly once, through `_finish`."""
+
+    __slots__ = (
+        "_body_left", "_chunk_out", "_chunks", "_forward", "_held", "_held_size", "_keep_upstream", "_over", "_pending",
+        "_progress", "_progress_at", "_retried", "_started", "_task", "_close",
+        "downstream", "head", "record", "upstream",
+    )  # fmt: skip
+
+    def __init__(self, downstream: "Downstream", head: RequestHead, record: Record) -> None:
+        self.downstream = downstream
+        self.head = head
+        self.record = record
+        self.upstream: Upstream | None = None
+        self._forward: Forward | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._body_left = head.length
+        self._chunks = ChunkReader() if head.length == CHUNKED else None
+        self._pending = b""
+        self._chunk_out = False
+        self._close = not head.keep_alive
+        self._keep_upstream = False
+        self._started = False
+        self._retried = False
+        self._over = False
+        self._progress = -1
+        self._progress_at = 0.0
+
+    # the road: decide, then connect
+
+    def start(self) -> None:
+        try:
+            decision = self.downstream.listener.conduct.decide(self.head, self.record)
+        except Refused as refused:
+            self.fail(refused.failure, refused.detail)
+            return
+        if isinstance(decision, Forward | Answer | HandOver):
+            self._follow(decision)
+        else:
+            self._spawn(self._decide(decision))
+
+    async def _decide(self, waiting: Awaitable[Decision]) -> None:
+        try:
+            decision = await waiting
+        except Refused as refused:
+            self.fail(refused.failure, refused.detail)
+        else:
+            self._follow(decision)
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        self._task = self.downstream.listener.loop.create_task(work)
+        self._task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        if task is self._task:
+            self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.downstream.listener.log_bug(error)
+            self.fail(Failure.INTERNAL, type(error).__name__)
+
+    def _follow(self, decision: Decision) -> None:
+        if self._over:
+            return
+        if isinstance(decision, Forward):
+            self._forward = decision
+            resting = decision.pool.take(safe=self._repeatable, now=self.downstream.listener.loop.time())
+            if resting is not None:
+                self._attach(resting)
+            else:
+                self._spawn(self._connect(decision))
+        elif isinstance(decision, Answer):
+            self._answer(decision)
+        else:
+            self._over = True
+            self.downstream.hand_over(decision.head, b"".join(self._held))
+
+    @property
+    def _repeatable(self) -> bool:
+        return self.head.length == 0 and self.head.method in SAFE_METHODS
+
+    async def _connect(self, forward: Forward) -> None:
+        try:
+            upstream = await forward.pool.open()
+        except Refused as refused:
+            self.fail(refused.failure, refused.detail)
+            return
+        if self._over:
+            upstream.abort()
+        else:
+            self._attach(upstream)
+
+    def _attach(self, upstream: "Upstream") -> None:
+        assert self._forward is not None
+        self.upstream = upstream
+        self.record.node = upstream.node
+        upstream.hold(self)
+        if self.downstream.write_paused:
+            upstream.pause_reading()
+        head = write_request(self.head, self._forward.lines)
+        upstream.transport.write(b"".join((head, *self._held)) if self._held else head)
+        self._held.clear()
+        self.downstream.resume()
+
+    # the request's body
+
+    @property
+    def body_done(self) -> bool:
+        return self._body_left == 0
+
+    def from_browser(self, data: bytes) -> None:
+        if self._body_left == 0:
+            self.downstream.hold(data)
+        elif self._chunks is not None:
+            self._chunked_from_browser(data, self._chunks)
+        else:
+            piece = data[: self._body_left]
+            self._body_left -= len(piece)
+            self._to_upstream(piece, len(piece))
+            if len(piece) < len(data):
+                self.downstream.hold(data[len(piece) :])
+
+    def _chunked_from_browser(self, data: bytes, chunks: ChunkReader) -> None:
+        try:
+            pieces = chunks.feed(data)
+        except BadChunk as error:
+            self.fail(Failure.BAD_FRAMING, str(error))
+            return
+        framed = chunk(pieces)
+        if chunks.done:
+            self._body_left = 0
+            framed += LAST_CHUNK
+        if framed:
+            self._to_upstream(framed, sum(map(len, pieces)))
+        if chunks.rest:
+            self.downstream.hold(chunks.rest)
+
+    def _to_upstream(self, data: bytes, size: int) -> None:
+        self.record.bytes_in += size
+        if self.upstream is not None:
+            self.upstream.transport.write(data)
+            return
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > HELD_BYTES:
+            self.downstream.pause()
+
+    # the answer
+
+    def interim(self, head: ResponseHead) -> None:
+        """100 for whoever asked for it, 103 for everybody who knows it; other 1xx end here (RFC 9110 section 15.2)."""
+        wanted = head.status == 103 or (head.status == 100 and b"expect" in self.head.named)
+        if wanted and self.head.minor == 1 and not self._started:
+            head.cookies.clear()
+            head.named.clear()
+            self.downstream.write(write_response(head, chunked=False, close=False))
+
+    def answered(self, head: ResponseHead) -> bool:
+        """The answer's head is there; whether its body is wanted."""
+        assert self._forward is not None
+        self.record.first_byte = self.downstream.listener.loop.time()
+        instead = self._forward.rewrite(head)
+        if instead is not None:
+            self._drop_upstream()
+            self._answer(instead)
+            return False
+        unsized = head.length < 0
+        self._chunk_out = unsized and self.head.minor == 1
+        self._close = self._ends_here or (unsized and not self._chunk_out)
+        self._keep_upstream = head.keep_alive
+        self.record.status = head.status
+        self._pending = write_response(head, chunked=self._chunk_out, close=self._close)
+        return True
+
+    @property
+    def _ends_here(self) -> bool:
+        """Whether the browser's connection ends with this answer: asked for, in doubt, or a refused upgrade."""
+        return self._close or not self.body_done or self.downstream.closing or self.head.websocket
+
+    def relay(self, data: bytes) -> None:
+        if not data and not self._pending:
+            return
+        self.record.bytes_out += len(data)
+        self._write(chunk([data]) if self._chunk_out else data)
+
+    def _write(self, data: bytes) -> None:
+        if self._pending:
+            data = self._pending + data
+            self._pending = b""
+            self._started = True
+        self.downstream.write(data)
+
+    def ended(self, data: bytes) -> None:
+        """The answer's last bytes."""
+        self.record.bytes_out += len(data)
+        self._write(chunk([data]) + LAST_CHUNK if self._chunk_out else data)
+        upstream, self.upstream = self.upstream, None
+        clean = self._keep_upstream and self.body_done and b"authorization" not in self.head.named
+        now = self.downstream.listener.loop.time()
+        if upstream is not None:
+            upstream.release(clean=clean, now=now)
+        self._finish(now)
+
+    def _answer(self, answer: Answer) -> None:
+        if self._over:
+            return
+        self.record.status = answer.status
+        self.record.failure = answer.failure or self.record.failure
+        self.record.bytes_out += len(answer.body)
+        self._close = self._ends_here or answer.status == 101
+        self._started = True
+        self.downstream.write(write_answer(answer, self.head.method, close=self._close))
+        self._finish(self.downstream.listener.loop.time())
+
+    # ends
+
+    def _finish(self, now: float) -> None:
+        if not self._over:
+            self._over = True
+            self.record.ended = now
+            self.downstream.listener.conduct.finished(self.record)
+            self.downstream.exchange_over(close=self._close, drained=self.body_done)
+
+    def fail(self, failure: Failure, detail: str) -> None:
+        """A page while nothing was sent; afterwards a broken transfer, never a short success."""
+        if self._over:
+            return
+        self._drop_upstream()
+        self.record.failure = failure
+        self.record.detail = detail
+        if failure.blame == "browser" and not self.body_done:
+            self._close = True
+        if self._started:
+            self.downstream.transport.abort()
+            self._finish(self.downstream.listener.loop.time())
+        else:
+            self._answer(self.downstream.listener.conduct.refuse(failure, self.record))
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.release(clean=False, now=0.0)
+
+    def lost(self, *, nothing_came: bool) -> None:
+        """QPS's connection is gone midway. A stale pooled one is replaced once, where nothing can happen twice."""
+        upstream, self.upstream = self.upstream, None
+        stale = upstream is not None and upstream.used and nothing_came
+        if stale and self._repeatable and not self._retried and self._forward is not None:
+            self._retried = True
+            self._spawn(self._connect(self._forward))
+        else:
+            self.fail(Failure.UPSTREAM_GONE, "the connection ended before the answer did")
+
+    def browser_gone(self, failure: Failure = Failure.BROWSER_GONE) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._task is not None:
+            self._task.cancel()
+        self._drop_upstream()
+        self.record.failure = failure
+        self.record.ended = self.downstream.listener.loop.time()
+        self.downstream.listener.conduct.finished(self.record)
+
+    def switch(self, head: ResponseHead, rest: bytes) -> None:
+        """QPS's 101: both transports become one tunnel."""
+        upstream, forward = self.upstream, self._forward
+        assert upstream is not None
+        assert forward is not None
+        if not self.head.websocket or not tunnel.accepts(self.head, head):
+            self.fail(Failure.UPSTREAM_BAD_ANSWER, "a 101 that nobody asked for, or with a wrong Sec-WebSocket-Accept")
+            return
+        instead = forward.rewrite(head)
+        if instead is not None:
+            self._drop_upstream()
+            self._answer(instead)
+            return
+        self._over = True
+        self.upstream = None
+        self.record.status = 101
+        self.record.websocket = True
+        self.record.first_byte = self.downstream.listener.loop.time()
+        answer = write_response(head, chunked=False, close=False)
+        tunnel.join(self.downstream, upstream, forward.owner, self.record, (answer, rest))
+
+    # flow and time
+
+    def upstream_full(self, full: bool) -> None:
+        if full:
+            self.downstream.pause()
+        else:
+            self.downstream.resume()
+
+    def browser_full(self, full: bool) -> None:
+        if self.upstream is not None:
+            if full:
+                self.upstream.pause_reading()
+            else:
+                self.upstream.resume_reading()
+
+    def check(self, now: float) -> None:
+        """Called by the listener's sweep: whether the side that is waited for has been silent too long."""
+        progress = self.record.bytes_in + self.record.bytes_out + self._started
+        if progress != self._progress:
+            self._progress = progress
+            self._progress_at = now
+            return
+        failure, limit = self._awaited()
+        if now - self._progress_at < limit:
+            return
+        if failure is Failure.BROWSER_STALLED:
+            self._close = True
+            self.browser_gone(failure)
+            self.downstream.transport.abort()
+        else:
+            self.fail(failure, f"silent for {limit:g} s")
+
+    def _awaited(self) -> tuple[Failure, float]:
+        timeouts = self.downstream.listener.timeouts
+        if self._started:
+            if self.downstream.write_paused:
+                return Failure.BROWSER_STALLED, timeouts.write_stall
+            return Failure.UPSTREAM_STALLED, timeouts.response_stall
+        if not self.body_done and self.upstream is not None and not self.upstream.write_paused:
+            return Failure.BODY_TIMEOUT, timeouts.body_stall
+        return Failure.UPSTREAM_TIMEOUT, timeouts.first_byte

@@ -1,0 +1,172 @@
+"""The public port: accepts connections, counts them, sweeps their deadlines, and lets them go at a stop."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+
+from qproxy.errors import Failure
+from qproxy.forwarding.conduct import Conduct, Limits, Timeouts
+from qproxy.forwarding.downstream import Downstream
+from qproxy.forwarding.pool import Pool
+from qproxy.forwarding.tunnel import Tunnel
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+SHUTTING_DOWN = "qproxy is restarting"
+
+
+class Listener:
+    """`exempt(address)` says whose connections are not counted by address (trusted proxies)."""
+
+    def __init__(
+        self,
+        conduct: Conduct,
+        timeouts: Timeouts,
+        limits: Limits,
+        pools: list[Pool],
+        exempt: Callable[[str], bool] = lambda address: False,
+    ) -> None:
+        self.conduct = conduct
+        self.timeouts = timeouts
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self._exempt = exempt
+        self._pools = pools
+        self._connections: set[Downstream] = set()
+        self._tunnels: set[Tunnel] = set()
+        self._by_address: Counter[str] = Counter()
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._emptied = asyncio.Event()
+        self.draining = False
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Listen on an address; the port that it got. Raises OSError."""
+        server = await self.loop.create_server(
+            lambda: Downstream(self), host, port, ssl=tls, backlog=BACKLOG, reuse_address=True
+        )
+        self._servers.append(server)
+        if self._sweeper is None:
+            self._sweep()
+        sock: socket.socket = server.sockets[0]
+        return int(sock.getsockname()[1])
+
+    # what connections and tunnels report
+
+    def admit(self, downstream: Downstream) -> Failure | None:
+        """Count a new connection; why it may not stay, or None."""
+        self._connections.add(downstream)
+        counted = not self._exempt(downstream.peer)
+        if counted:
+            self._by_address[downstream.peer] += 1
+        if self.draining:
+            return Failure.SHUTTING_DOWN
+        if len(self._connections) + len(self._tunnels) > self.limits.connections:
+            return Failure.OVERLOADED
+        if counted and self._by_address[downstream.peer] > self.limits.connections_per_address:
+            return Failure.TOO_MANY_CONNECTIONS
+        return None
+
+    def lost(self, downstream: Downstream) -> None:
+        self._connections.discard(downstream)
+        self._uncount(downstream.peer)
+
+    def tunnelled(self, downstream: Downstream) -> None:
+        self._connections.discard(downstream)
+
+    def tunnel_open(self, tunnel: Tunnel) -> None:
+        self._tunnels.add(tunnel)
+
+    def tunnel_over(self, tunnel: Tunnel) -> None:
+        self._tunnels.discard(tunnel)
+        self.conduct.finished(tunnel.record)
+        self._uncount(tunnel.peer)
+
+    def _uncount(self, peer: str) -> None:
+        if self._by_address[peer] > 1:
+            self._by_address[peer] -= 1
+        else:
+            del self._by_address[peer]
+        if self.draining and not self._connections and not self._tunnels:
+            self._emptied.set()
+
+    def log_bug(self, error: BaseException) -> None:
+        log.error("an exchange failed: %s", type(error).__name__, exc_info=error)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    @property
+    def tunnels(self) -> int:
+        return len(self._tunnels)
+
+    # time
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for downstream in list(self._connections):
+            downstream.check(now)
+        for pool in self._pools:
+            pool.sweep(now)
+        if self.timeouts.websocket_idle is not None:
+            for tunnel in list(self._tunnels):
+                tunnel.check(now, self.timeouts.websocket_idle)
+        self._sweeper = self.loop.call_later(self._interval(), self._sweep)
+
+    def _interval(self) -> float:
+        """A quarter of the shortest time limit, and at most a second: one timer serves all connections."""
+        limits = (
+            self.timeouts.head,
+            self.timeouts.keep_alive,
+            self.timeouts.body_stall,
+            self.timeouts.write_stall,
+            self.timeouts.first_byte,
+            self.timeouts.response_stall,
+            self.timeouts.linger,
+            self.timeouts.websocket_idle or 4.0,
+        )
+        return max(0.02, min(1.0, min(limits) / 4))
+
+    # the end
+
+    def close(self) -> None:
+        """Accept no more."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+
+    async def drain(self, seconds: float, notice: str = "") -> bool:
+        """Let what runs end, tell sockets with close code 1001, and cut the rest after `seconds`; whether all ended."""
+        self.close()
+        for tunnel in list(self._tunnels):
+            tunnel.end(notice, 1001, SHUTTING_DOWN)
+        for downstream in list(self._connections):
+            downstream.drain()
+        ended = True
+        if self._connections or self._tunnels:
+            ended = await self._wait(seconds)
+        self._cut()
+        return ended
+
+    async def _wait(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._emptied.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _cut(self) -> None:
+        for downstream in list(self._connections):
+            downstream.transport.abort()
+        for tunnel in list(self._tunnels):
+            tunnel.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for pool in self._pools:
+            pool.close()

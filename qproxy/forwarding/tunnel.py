@@ -1,0 +1,228 @@
+"""A WebSocket after its 101: two transports that give each other every byte as it came.
+
+Nothing is decoded, pinged or re-framed; a side that reads slowly stops the other. Frames are only followed passively,
+so that a notification of qproxy's own can be put in where a message may begin, and the log can say who closed.
+"""
+
+import asyncio
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Final, cast
+
+from qproxy.forwarding import sockets
+from qproxy.forwarding.conduct import Record, TunnelOwner
+from qproxy.forwarding.frames import TEXT, FrameReader, close_frame, frame
+from qproxy.headers import RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from qproxy.forwarding.downstream import Downstream
+    from qproxy.forwarding.listener import Listener
+    from qproxy.forwarding.upstream import Upstream
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+END_WAIT: Final = 2.0
+"""Seconds that a message in the middle, and then the browser's own close, are waited for when a session ends."""
+
+
+def accept_key(key: bytes) -> bytes:
+    """The Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def accepts(request: RequestHead, response: ResponseHead) -> bool:
+    expected = accept_key(request.named[b"sec-websocket-key"])
+    return response.named.get(b"sec-websocket-accept") == expected
+
+
+class End(asyncio.Protocol):
+    """One side of a tunnel: what arrives here is written there."""
+
+    __slots__ = ("_paused", "frames", "other", "transport", "tunnel")
+
+    def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport) -> None:
+        self.tunnel = tunnel
+        self.transport = transport
+        self.frames = FrameReader()
+        self.other: asyncio.Transport = transport
+        self._paused = False
+
+    def data_received(self, data: bytes) -> None:
+        self.frames.feed(data)
+        self.other.write(data)
+
+    def eof_received(self) -> None:
+        """Half-closed sockets are no use to a WebSocket: the transport closes, and connection_lost tells the other."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.tunnel.lost(self, exc)
+
+    def pause_writing(self) -> None:
+        self.tunnel.side(self).pause()
+
+    def resume_writing(self) -> None:
+        self.tunnel.side(self).resume()
+
+    def pause(self) -> None:
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+
+class UpstreamEnd(End):
+    """QPS's side. While the tunnel is being ended, only what completes a message that has begun still passes."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        boundary = self.frames.feed(data)
+        if self.tunnel.ending is None:
+            self.other.write(data)
+        elif not self.tunnel.said:
+            self.other.write(data[:boundary] if boundary else data)
+            if boundary:
+                self.tunnel.say_goodbye()
+
+
+class BrowserEnd(End):
+    """The browser's side. While the tunnel is being ended, what still comes from there is not passed on."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        self.frames.feed(data)
+        if self.tunnel.ending is None:
+            self.other.write(data)
+        elif self.tunnel.said and self.frames.close_code is not None:
+            self.transport.close()
+
+
+class Tunnel:
+    """A live socket. `end` is how a session's end, or a stop of qproxy, reaches it."""
+
+    __slots__ = (
+        "_idle_at", "_idle_messages", "_lost", "_owner", "_timer", "browser", "ending", "listener", "peer",
+        "record", "said", "upstream",
+    )  # fmt: skip
+
+    def __init__(self, downstream: "Downstream", upstream: "Upstream", owner: TunnelOwner, record: Record) -> None:
+        self.listener: Listener = downstream.listener
+        self.peer = downstream.peer
+        self.record = record
+        self.browser = BrowserEnd(self, downstream.transport)
+        self.upstream = UpstreamEnd(self, upstream.transport)
+        self.browser.other = upstream.transport
+        self.upstream.other = downstream.transport
+        self.ending: tuple[bytes, int, str] | None = None
+        self.said = False
+        self._owner = owner
+        self._timer: asyncio.TimerHandle | None = None
+        self._lost = 0
+        self._idle_messages = -1
+        self._idle_at = 0.0
+
+    def side(self, end: End) -> End:
+        """The end that fills the one whose transport is full."""
+        return self.upstream if end is self.browser else self.browser
+
+    def end(self, notice: str, code: int, reason: str = "", by: str = "qproxy") -> None:
+        """Tell the browser in Qlik's words (`notice`, a JSON text; "" for none) and close with `code`.
+
+        At the next place where a message may begin; after END_WAIT seconds by aborting the connection. Harmless when
+        the tunnel is ending or gone.
+        """
+        if self.ending is not None or self._lost:
+            return
+        self.ending = (frame(TEXT, notice.encode()) if notice else b"", code, reason)
+        self.record.closed_by = by
+        self.record.close_code = code
+        self._timer = self.listener.loop.call_later(END_WAIT, self.abort)
+        if self.upstream.frames.boundary:
+            self.say_goodbye()
+
+    def say_goodbye(self) -> None:
+        if self.ending is None or self.said:
+            return
+        self.said = True
+        notice, code, reason = self.ending
+        self.browser.resume()
+        self.browser.transport.write(notice + close_frame(code, reason))
+        self.upstream.transport.close()
+
+    def abort(self) -> None:
+        for end in (self.browser, self.upstream):
+            if not end.transport.is_closing() or end is self.browser:
+                end.transport.abort()
+
+    def lost(self, end: End, exc: Exception | None) -> None:
+        self._lost += 1
+        if self._lost == 1:
+            self._first_lost(end, exc)
+        if self._lost == 2:
+            self._both_lost()
+
+    def _first_lost(self, end: End, exc: Exception | None) -> None:
+        self._owner.closed(self)
+        other = self.browser if end is self.upstream else self.upstream
+        if not self.record.closed_by:
+            self.record.closed_by = "browser" if end is self.browser else "upstream"
+        if end is self.upstream and self.said:
+            return
+        if exc is not None:
+            other.transport.abort()
+        else:
+            other.resume()
+            other.transport.close()
+
+    def _both_lost(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._settle_record()
+        self.listener.tunnel_over(self)
+
+    def _settle_record(self) -> None:
+        record = self.record
+        codes = {"upstream": self.upstream.frames.close_code, "browser": self.browser.frames.close_code}
+        if record.close_code is None:
+            first = next((side for side in ("upstream", "browser") if codes[side] is not None), record.closed_by)
+            record.closed_by = first
+            record.close_code = codes[first] or 1006
+        record.ended = self.listener.loop.time()
+
+    def check(self, now: float, limit: float) -> None:
+        """Called by the sweep when sockets may be silent for `limit` seconds only."""
+        messages = self.browser.frames.messages + self.upstream.frames.messages
+        if messages != self._idle_messages:
+            self._idle_messages, self._idle_at = messages, now
+        elif now - self._idle_at >= limit:
+            self.end("", 1001, "idle")
+
+
+def join(
+    downstream: "Downstream", upstream: "Upstream", owner: TunnelOwner, record: Record, answer: tuple[bytes, bytes]
+) -> Tunnel:
+    """`answer` is the 101's head for the browser and what QPS sent right behind its own."""
+    tunnel = Tunnel(downstream, upstream, owner, record)
+    head, rest = answer
+    browser, early = downstream.transport, downstream.take_buffer()
+    downstream.resume()
+    upstream.become(tunnel.upstream)
+    downstream.leave()
+    browser.set_protocol(tunnel.browser)
+    for transport in (browser, upstream.transport):
+        sockets.keep_alive(transport)
+    browser.write(head)
+    owner.opened(tunnel)
+    tunnel.listener.tunnel_open(tunnel)
+    if rest:
+        tunnel.upstream.data_received(rest)
+    if early:
+        tunnel.browser.data_received(early)
+    if downstream.write_paused:
+        cast(End, tunnel.upstream).pause()
+    return tunnel

@@ -1,0 +1,243 @@
+"""Which header lines cross qproxy, in each direction, and which are taken out, read or made anew.
+
+Pure: lines of bytes in, lines of bytes out. A line that crosses does so byte for byte, as it came. Framing
+(Content-Length, Transfer-Encoding, Connection) is never copied: the data plane writes its own.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from qproxy.errors import Failure, Refused
+
+
+class Rule(IntEnum):
+    """What happens to a header line: PASS it on, also READ its value, or TAKE it out (with its value), or DROP it."""
+
+    PASS = 0
+    READ = 1
+    TAKE = 2
+    DROP = 3
+
+
+_HOP_BY_HOP = "keep-alive proxy-connection proxy-authorization proxy-authenticate te trailer http2-settings"
+
+_IDENTITY = """x-qlik-user x-qlik-security x-qlik-proxysession x-qlik-proxyid x-qlik-app x-qlik-trace
+    x-qlik-capabilities x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip client-ip
+    x-original-url x-rewrite-url x-original-host x-http-method-override x-http-method x-method-override
+    x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server x-forwarded-prefix x-forwarded-by
+    x-forwarded-scheme x-forwarded-ssl x-forwarded-protocol x-url-scheme front-end-https forwarded via
+    x-remote-user remote-user x-forwarded-user x-forwarded-email x-authenticated-user
+    x-qproxy-client x-qproxy-request"""
+"""Names by which a request could claim to be somebody, or to come from somewhere, that QPS might believe."""
+
+REQUEST_RULES: Final[dict[bytes, Rule]] = {
+    **dict.fromkeys(_HOP_BY_HOP.encode().split(), Rule.DROP),
+    **dict.fromkeys(_IDENTITY.encode().split(), Rule.DROP),
+    **dict.fromkeys(
+        b"accept sec-fetch-mode sec-fetch-dest origin user-agent referer host authorization x-requested-with"
+        b" sec-websocket-key sec-websocket-version".split(),
+        Rule.READ,
+    ),
+    **dict.fromkeys(
+        b"cookie content-length transfer-encoding connection upgrade expect x-forwarded-for".split(), Rule.TAKE
+    ),
+}
+RESPONSE_RULES: Final[dict[bytes, Rule]] = {
+    **dict.fromkeys(_HOP_BY_HOP.encode().split(), Rule.DROP),
+    b"proxy-authenticate": Rule.PASS,
+    b"alt-svc": Rule.DROP,
+    b"sec-websocket-accept": Rule.READ,
+    **dict.fromkeys(
+        b"set-cookie location content-location content-length transfer-encoding connection upgrade".split(), Rule.TAKE
+    ),
+}
+_ONCE = frozenset(b"host content-length origin sec-websocket-key sec-websocket-version location authorization".split())
+_SECRET = frozenset(b"cookie authorization set-cookie sec-websocket-key sec-websocket-accept".split())
+_PROTECTED = frozenset(
+    b"host cookie content-length transfer-encoding authorization origin expect connection"
+    b" x-forwarded-for x-qlik-xrfkey qlik-csrf-token x-qlik-session sec-websocket-key sec-websocket-version".split()
+)
+"""Names that Connection may not nominate for removal: that would take away what QPS's or our checks rest on."""
+
+_NAME = re.compile(rb"[A-Za-z0-9-]+")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+Field = tuple[Rule, bytes, bytes]
+"""(rule, lower-case name, value without white space around it)."""
+
+
+class FieldMemo:
+    """Remembers what common header lines mean, so that each distinct line is read once; never a secret one.
+
+    Bounded: forgets everything when full, which an attacker's unique lines can bring about at the cost of nothing
+    but speed.
+    """
+
+    __slots__ = ("_lines", "_name", "_rules")
+    CAPACITY = 4096
+    LONGEST = 400
+
+    def __init__(self, rules: dict[bytes, Rule], name: re.Pattern[bytes]) -> None:
+        self._lines: dict[bytes, Field] = {}
+        self._rules = rules
+        self._name = name
+
+    def read(self, line: bytes) -> Field:
+        """Raises Refused(BAD_REQUEST) for a line that is no header field or has a name that may not pass."""
+        found = self._lines.get(line)
+        if found is not None:
+            return found
+        name, colon, value = line.partition(b":")
+        if not colon or self._name.fullmatch(name) is None:
+            raise Refused(Failure.BAD_REQUEST, f"header name {name[:40]!r}")
+        name = name.lower()
+        found = (self._rules.get(name, Rule.PASS), name, value.strip(b" \t"))
+        if len(line) <= self.LONGEST and name not in _SECRET:
+            if len(self._lines) >= self.CAPACITY:
+                self._lines.clear()
+            self._lines[line] = found
+        return found
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request's head after both judges (llhttp and our own rules) let it pass.
+
+    `lines` cross as they came; `named` holds the values of READ and TAKE fields by lower-case name (repeated ones
+    joined as their grammar says). `length` is the body's: 0 none, n bytes, or CHUNKED.
+    """
+
+    method: bytes
+    target: bytes
+    minor: int
+    lines: list[bytes]
+    named: dict[bytes, bytes]
+    length: int = 0
+    keep_alive: bool = True
+    websocket: bool = False
+    size: int = 0
+
+    @property
+    def path(self) -> bytes:
+        return self.target.partition(b"?")[0]
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A response's head from QPS. `cookies` are the values of its Set-Cookie lines, in order."""
+
+    status: int
+    reason: bytes
+    minor: int
+    lines: list[bytes]
+    named: dict[bytes, bytes]
+    cookies: list[bytes] = field(default_factory=list)
+    length: int = 0
+    keep_alive: bool = True
+
+
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
+
+_request_fields = FieldMemo(REQUEST_RULES, _NAME)
+_response_fields = FieldMemo(RESPONSE_RULES, _TOKEN)
+
+
+def sort_request(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Header lines -> (lines that cross as they came, values of the fields that qproxy reads).
+
+    Raises Refused(BAD_REQUEST) for a name outside [A-Za-z0-9-] (the `_` and `.` spellings under which back ends
+    read another header's name) and for a repeated field that may stand only once.
+    """
+    passed: list[bytes] = []
+    named: dict[bytes, bytes] = {}
+    read = _request_fields.read
+    for line in lines:
+        rule, name, value = read(line)
+        if rule == Rule.PASS:
+            passed.append(line)
+        elif rule != Rule.DROP:
+            if name in named:
+                value = _joined(name, named[name], value)
+            named[name] = value
+            if rule == Rule.READ:
+                passed.append(line)
+    return passed, named
+
+
+def sort_response(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
+    """Header lines of an answer -> (lines that cross, values read, Set-Cookie values in order)."""
+    passed: list[bytes] = []
+    named: dict[bytes, bytes] = {}
+    cookies: list[bytes] = []
+    read = _response_fields.read
+    for line in lines:
+        rule, name, value = read(line)
+        if rule == Rule.PASS:
+            passed.append(line)
+        elif name == b"set-cookie":
+            cookies.append(value)
+        elif rule != Rule.DROP:
+            named[name] = _joined(name, named[name], value) if name in named else value
+            if rule == Rule.READ:
+                passed.append(line)
+    return passed, named, cookies
+
+
+def _joined(name: bytes, first: bytes, second: bytes) -> bytes:
+    if name in _ONCE:
+        raise Refused(Failure.BAD_REQUEST, f"{name.decode()} stands twice")
+    return first + (b"; " if name == b"cookie" else b", ") + second
+
+
+def tokens(value: bytes) -> list[bytes]:
+    """A comma-separated list's members in lower case (RFC 9110 section 5.6.1)."""
+    return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
+
+
+def without_nominated(head: RequestHead) -> None:
+    """Take out the lines that Connection names (RFC 9110 section 7.6.1). Raises Refused for a protected name."""
+    nominated = set(tokens(head.named.get(b"connection", b""))) - {b"keep-alive", b"close", b"upgrade"}
+    if not nominated:
+        return
+    if nominated & _PROTECTED or any(name.startswith((b"x-qlik-", b"x-forwarded-")) for name in nominated):
+        raise Refused(Failure.BAD_REQUEST, "Connection names a protected header")
+    head.lines = without_named(head.lines, nominated)
+
+
+def without_named(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
+    """The lines whose (lower-case) name is not among `names`."""
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]
+
+
+def to_upstream(
+    head: RequestHead, cookie: bytes | None, forwarded: list[bytes], strip: Collection[bytes] = ()
+) -> list[bytes]:
+    """The header lines that QPS gets, without framing.
+
+    `cookie` is the Cookie value as it may cross; `forwarded` our own X-Forwarded-* lines; `strip` further names
+    (lower case) that no browser may send on this virtual proxy. On an upgrade Authorization stays here: QPS
+    refuses sockets that carry it.
+    """
+    lines = head.lines
+    if head.websocket and b"authorization" in head.named:
+        lines = without_named(lines, (b"authorization",))
+    if strip:
+        lines = without_named(lines, strip)
+    lines = [*lines, *forwarded]
+    if cookie:
+        lines.append(b"Cookie: " + cookie)
+    return lines
+
+
+def forwarded_lines(client: str, scheme: str, host: str, trusted_chain: bytes = b"") -> list[bytes]:
+    """X-Forwarded-* as qproxy adds them, once; `trusted_chain` is what a trusted proxy in front sent."""
+    chain = trusted_chain + b", " + client.encode() if trusted_chain else client.encode()
+    return [
+        b"X-Forwarded-For: " + chain,
+        b"X-Forwarded-Proto: " + scheme.encode(),
+        b"X-Forwarded-Host: " + host.encode(),
+    ]

@@ -1,0 +1,69 @@
+"""Which area of the one host a request is for: qproxy's own pages, or a virtual proxy.
+
+Pure, and the only place that decides it, on the raw bytes of the target. A target that QPS could read differently from
+us (dot segments, backslashes, an encoded or differently cased prefix) is refused, so that the login check and QPS
+always speak of the same virtual proxy.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from qproxy.errors import Failure, Refused
+
+OWN: Final = "qproxy"
+"""The one path segment that qproxy keeps for its own pages."""
+
+_SUSPECT = re.compile(rb"[%\\#;]|/\.|^//|[^\x21-\x7e]")
+_OVERLONG = re.compile(rb"%c[01]%", re.IGNORECASE)
+_RAW = re.compile(rb"[^\x21-\x7e]|#")
+_DOTS = frozenset({b".", b".."})
+
+
+def check_target(target: bytes) -> None:
+    """Raises Refused(BAD_TARGET) for a target that qproxy and QPS might understand differently."""
+    path = target.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        raise Refused(Failure.BAD_TARGET, "the target is not a path")
+    if _SUSPECT.search(path) is not None:
+        _check_suspect(path)
+    if b"#" in target:
+        raise Refused(Failure.BAD_TARGET, "the target holds a fragment")
+
+
+def _check_suspect(path: bytes) -> None:
+    once = unquote_to_bytes(path)
+    for text in (path, once, unquote_to_bytes(once)):
+        if any(segment.partition(b";")[0] in _DOTS for segment in text.split(b"/")):
+            raise Refused(Failure.BAD_TARGET, "the path holds a dot segment")
+        if text.startswith(b"//") or b"\\" in text or b"\0" in text:
+            raise Refused(Failure.BAD_TARGET, "the path holds a backslash or NUL, or begins with two slashes")
+    if _OVERLONG.search(path) is not None or _RAW.search(path) is not None:
+        raise Refused(Failure.BAD_TARGET, "the path holds a raw control byte or an overlong encoding")
+
+
+class Routes:
+    """The areas of the public host: `match` gives OWN, the key of a virtual proxy, or raises Refused(UNKNOWN_PATH)."""
+
+    __slots__ = ("_by_prefix", "_default", "_reserved")
+
+    def __init__(self, names_by_prefix: Mapping[str, str]) -> None:
+        self._default = names_by_prefix.get("")
+        self._by_prefix = {prefix.encode(): name for prefix, name in names_by_prefix.items() if prefix}
+        self._by_prefix[OWN.encode()] = OWN
+        self._reserved = frozenset(self._by_prefix)
+
+    def match(self, path: bytes) -> str:
+        """`path` is raw, begins with "/", has no query and has passed check_target."""
+        slash = path.find(b"/", 1)
+        first = path[1:] if slash < 0 else path[1:slash]
+        name = self._by_prefix.get(first)
+        if name is not None:
+            return name
+        plain = unquote_to_bytes(first).partition(b";")[0].partition(b"/")[0].lower()
+        if plain in self._reserved or unquote_to_bytes(plain).lower() in self._reserved:
+            raise Refused(Failure.BAD_TARGET, "the prefix is written in an unusual way")
+        if self._default is None:
+            raise Refused(Failure.UNKNOWN_PATH, "no virtual proxy has this prefix")
+        return self._default
