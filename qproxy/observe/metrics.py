@@ -23,7 +23,7 @@ class Metrics:
     """`vps` are the names of the configured virtual proxies; every other name is counted as "other"."""
 
     def __init__(self, vps: tuple[str, ...] = ()) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._traffic = TrafficCounts(vps)
         self.registry.register(self._traffic)

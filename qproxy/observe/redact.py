@@ -17,11 +17,30 @@ HIDDEN = "***"
 MEMO_TARGET = 512
 """Targets up to this many characters are remembered with their redacted form, so that the memo stays small."""
 
-_ALWAYS = ("qlik-ticket", "ticket", "qlik-csrf-token", "csrf-token", "csrf", "cookie", "authorization", "api-key")
+_ALWAYS: tuple[str, ...] = (
+    "qlik-ticket",
+    "ticket",
+    "qlik-csrf-token",
+    "csrf-token",
+    "csrf",
+    "cookie",
+    "authorization",
+    "api-key",
+)
 _ALWAYS += ("token", "access-token", "refresh-token", "logout-token", "id-token", "id-token-hint", "jwt", "assertion")
 _ALWAYS += ("client-assertion", "client-secret", "secret", "password", "passwd", "pwd", "passphrase", "code-verifier")
 _ALWAYS += ("SAML-Response", "SAML-Request")
-_IN_ADDRESSES = ("xrfkey", "target-id", "state", "code", "nonce", "relay-state", "sid", "session", "session-id")
+_IN_ADDRESSES: tuple[str, ...] = (
+    "xrfkey",
+    "target-id",
+    "state",
+    "code",
+    "nonce",
+    "relay-state",
+    "sid",
+    "session",
+    "session-id",
+)
 _IN_ADDRESSES += ("session-state",)
 SECRET_NAMES = frozenset(name.replace("-", "").lower() for name in (*_ALWAYS, *_IN_ADDRESSES))
 """Names of parameters, without punctuation and in lower case."""
