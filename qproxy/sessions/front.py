@@ -138,6 +138,8 @@ class Sessions:
     async def count(self, vp: str, by_qlik: bool = False) -> int:
         return await self.store.count(vp, by_qlik)
 
+    # Who wants to be told
+
     def on_end(self, listener: Listener) -> None:
         """To be told, on one worker only, of each session that ended by itself: its time was over or it gave way."""
         self._end_listeners.append(listener)

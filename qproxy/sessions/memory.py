@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from qproxy.model import End, Lifetime, Session, User
-from qproxy.sessions.store import IdTaken, StoreUnavailable, Tombstone, folded, same_user, store_key
+from qproxy.sessions.store import StoreUnavailable, Tombstone, folded, require_owner, store_key
 
 
 class MemoryStore:
@@ -28,9 +28,7 @@ class MemoryStore:
         self._require_open()
         key = store_key(session.vp, session.id)
         if (kept := self._find(session.vp, key)) is not None:
-            if not same_user(kept.user, session.user):
-                raise IdTaken(f"session {session.short} of {session.vp} is another user's")
-            return kept
+            return require_owner(kept, session)
         self._groups[session.vp, session.by_qlik][key] = session
         self._users[session.vp, *folded(session.user)][key] = session.by_qlik
         return session

@@ -48,6 +48,15 @@ def same_user(one: User, other: User) -> bool:
     return folded(one) == folded(other)
 
 
+def require_owner(kept: Session, session: Session) -> Session:
+    """The record kept under that id, if it is the same user's; else raises IdTaken."""
+    if not same_user(kept.user, session.user):
+        raise IdTaken(
+            f"session {session.short} of {session.vp or 'the virtual proxy without prefix'} is another user's"
+        )
+    return kept
+
+
 class Store(Protocol):
     """One store may serve several workers; each method is atomic."""
 

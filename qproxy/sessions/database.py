@@ -1,0 +1,133 @@
+"""One SQLite file, used from one thread: opens it safely, runs work on it, turns every trouble into StoreUnavailable.
+
+Write-ahead log with synchronous=NORMAL: what was acknowledged has left the process, so `kill -9` loses nothing. A power
+cut may lose the last seconds (never the file): it spares an fsync at every login. Must not know what is in the tables.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from qproxy.sessions.schema import UnusableFile, bring_up_to_date
+from qproxy.sessions.store import StoreUnavailable
+
+T = TypeVar("T")
+
+WAL_KEPT_BYTES = 8 * 1024 * 1024
+ADVICE = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_BUSY": "another program keeps it locked: find out which one and stop it",
+    "SQLITE_LOCKED": "another program keeps it locked: find out which one and stop it",
+    "SQLITE_CORRUPT": "it is damaged: move it away with its -wal and -shm files; everybody logs in again",
+    "SQLITE_NOTADB": "it is not a database: name another file, or move it away",
+    "SQLITE_READONLY": "it cannot be written: check who owns the file and its directory",
+    "SQLITE_CANTOPEN": "it cannot be opened: check who owns the file and its directory",
+    "SQLITE_PERM": "it cannot be opened: check who owns the file and its directory",
+    "SQLITE_IOERR": "the disk does not read or write: check the disk and the space on it",
+}
+
+
+class Database:
+    """Opened at the first use, and again after any error, so that it recovers by itself when the cause is gone."""
+
+    def __init__(self, path: Path, busy_seconds: float, page_limit: int | None) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._page_limit = page_limit
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._closed = False
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, in its turn. Raises StoreUnavailable with what is wrong and what to do."""
+        if self._closed:
+            raise StoreUnavailable(f"the session store {self._path} is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, work)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._let_go)
+            self._thread.shutdown()
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return work(self._current())
+        except (sqlite3.Error, OSError, UnusableFile) as error:
+            self._let_go()
+            raise StoreUnavailable(f"the session store {self._path} cannot be used: {_explain(error)}") from error
+
+    def _current(self) -> sqlite3.Connection:
+        if self._connection is not None and self._file != _identity(self._path):
+            self._let_go()  # somebody moved the file away: what is written into it now would be lost
+        if self._connection is None:
+            _prepare(self._path)
+            self._connection = self._connect()
+            self._file = _identity(self._path)
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=self._busy_seconds, isolation_level=None)
+        try:
+            bring_up_to_date(connection)
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise UnusableFile("its file system does not allow a write-ahead log: keep it on a local disk")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+            if self._page_limit is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._page_limit}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, and alone: the write lock is taken at the start, so what is read in it stays true."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _prepare(path: Path) -> None:
+    """Only the user that runs qproxy may read the file. A file that exists is not opened here: to close it again would
+    drop the locks that SQLite may hold on it in this very process."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "its directory does not exist: create it, owned by the user that runs qproxy"
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", "")
+        return next((text for start, text in ADVICE.items() if name.startswith(start)), str(error))
+    return str(error)

@@ -1,0 +1,68 @@
+"""The form in which a session leaves the process: sealed, and found by hashes only.
+
+For every store that keeps its records outside of memory. Must not know where they are kept.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from qproxy.model import Attributes, Session, User
+from qproxy.sessions.sealing import Marker, Sealer
+from qproxy.sessions.store import folded
+
+
+class Records:
+    """`keys`: the configured secrets, the newest first."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._sealer = Sealer(keys, "session records")
+        self._marker = Marker(keys, "session users")
+
+    @property
+    def refused(self) -> int:
+        """How many records did not open so far: damaged, swapped, or of a key that is not in the list."""
+        return self._sealer.refused
+
+    def seal(self, session: Session, key: bytes) -> bytes:
+        return self._sealer.seal(json.dumps(_fields(session), separators=(",", ":")).encode(), key)
+
+    def open(self, sealed: bytes, key: bytes, last_seen: float) -> Session | None:
+        """The session, or None if the record is not one that was sealed for that key."""
+        if (plain := self._sealer.open(sealed, key)) is None:
+            return None
+        try:
+            return _session(json.loads(plain), last_seen)
+        except (ValueError, KeyError, TypeError):
+            self._sealer.refuse("of a form that is not understood")
+            return None
+
+    def user_marks(self, vp: str, user: User) -> list[bytes]:
+        """By what that user's records are found; the first is the one to write."""
+        return self._marker.marks("\0".join((vp, *folded(user))))
+
+
+def _fields(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "vp": session.vp,
+        "user": [session.user.directory, session.user.id],
+        "attributes": session.attributes.pairs,
+        "created": session.created,
+        "by_qlik": session.by_qlik,
+        "relogin": session.relogin,
+    }
+
+
+def _session(fields: dict[str, Any], last_seen: float) -> Session:
+    directory, user_id = fields["user"]
+    return Session(
+        id=fields["id"],
+        vp=fields["vp"],
+        user=User(directory, user_id),
+        attributes=Attributes(tuple((name, value) for name, value in fields["attributes"])),
+        created=fields["created"],
+        last_seen=last_seen,
+        by_qlik=fields["by_qlik"],
+        relogin=fields["relogin"],
+    )

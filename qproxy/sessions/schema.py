@@ -1,0 +1,68 @@
+"""The tables of the SQLite store, and how a file of an earlier qproxy is brought up to date.
+
+Each step is applied once, in order, in one transaction; a step that was released is never changed.
+"""
+
+import sqlite3
+
+APPLICATION = 0x71707278
+"""'qprx': tells a qproxy file from any other SQLite database."""
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE session (
+            number INTEGER PRIMARY KEY,
+            key BLOB NOT NULL UNIQUE,
+            vp TEXT NOT NULL,
+            by_qlik INTEGER NOT NULL,
+            user BLOB NOT NULL,
+            created REAL NOT NULL,
+            seen REAL NOT NULL,
+            record BLOB NOT NULL)""",
+        "CREATE INDEX session_user ON session (user)",
+        "CREATE INDEX session_maker ON session (vp, by_qlik)",
+        "CREATE INDEX session_created ON session (vp, by_qlik, created)",
+        "CREATE INDEX session_seen ON session (vp, by_qlik, seen)",
+        """CREATE TABLE ended (
+            mark INTEGER PRIMARY KEY AUTOINCREMENT,
+            vp TEXT NOT NULL,
+            key BLOB NOT NULL,
+            at REAL NOT NULL,
+            why TEXT NOT NULL)""",
+        "CREATE INDEX ended_at ON ended (at)",
+    ),
+)
+
+
+class UnusableFile(Exception):
+    """The file is there, but not one that this qproxy may write."""
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Raises UnusableFile for another program's file, or for one of a later qproxy; both are left as they are."""
+    if _version(connection) == len(STEPS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in STEPS[_version(connection) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if application != APPLICATION and not (empty and application == 0 and version == 0):
+        raise UnusableFile("it is a database of another program: name another file")
+    if version > len(STEPS):
+        raise UnusableFile(
+            f"it was written by a later qproxy (form {version}, this one knows {len(STEPS)}): update qproxy"
+        )
+    return version
