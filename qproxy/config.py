@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from qproxy.config_fields import (
     AccessTarget,
     Addresses,
+    AttributeBytes,
     AuditTarget,
     Count,
     Duration,
@@ -22,12 +23,12 @@ from qproxy.config_fields import (
     FilePath,
     FilePaths,
     Flag,
+    HeadBytes,
     HostName,
     Netloc,
     NetworkRange,
     Origin,
     OriginUrl,
-    Whole,
     one_or_many,
     parse_address,
     parse_network,
@@ -158,7 +159,7 @@ class LimitsConfig(Part):
     connections_per_address: Count = Field(
         default=1_000, description="Most of them from one address; trusted_proxies are exempt."
     )
-    head_bytes: Annotated[Whole, Field(ge=4096, le=65536)] = Field(default=32768, description="Longest request head.")
+    head_bytes: HeadBytes = Field(default=32768, description="Longest request head.")
 
 
 class TimeoutsConfig(Part):
@@ -237,7 +238,7 @@ class VirtualProxyConfig(Part):
     attributes: Annotated[Mapping[str, Texts], AfterValidator(check_attributes)] = Field(
         default={}, description="Session attributes that everybody gets: name to one text or a list."
     )
-    attributes_cap: Annotated[Whole, Field(ge=0, le=16384)] = Field(default=12288, description="Most bytes of them.")
+    attributes_cap: AttributeBytes = Field(default=12288, description="Most bytes of them.")
     internal_names: tuple[HostName, ...] = Field(default=(), description="Other names of the nodes in redirects.")
     pool: PoolConfig = Field(default=PoolConfig(), description="Connections to the Qlik nodes.")
 

@@ -221,8 +221,9 @@ _NEVER_SCHEMA = _DURATION_SCHEMA | {"pattern": "^(never|[0-9]+(\\.[0-9]+)? ?[smh
 
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrNever = Annotated[float | None, BeforeValidator(parse_duration_or_never), WithJsonSchema(_NEVER_SCHEMA)]
-Whole = Annotated[int, BeforeValidator(parse_whole)]
-Count = Annotated[Whole, Field(ge=1, le=10_000_000)]
+Count = Annotated[int, Field(ge=1, le=10_000_000), BeforeValidator(parse_whole)]
+HeadBytes = Annotated[int, Field(ge=4096, le=65536), BeforeValidator(parse_whole)]
+AttributeBytes = Annotated[int, Field(ge=0, le=16384), BeforeValidator(parse_whole)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 HostName = Annotated[str, PlainValidator(parse_host), _text_schema(examples=["qlik1.internal"])]
 Netloc = Annotated[str, PlainValidator(parse_netloc), _text_schema(examples=["bi.example.com"])]

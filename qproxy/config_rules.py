@@ -1,0 +1,181 @@
+"""Rules between keys and between files: what each value alone cannot show.
+
+A rule looks at checked models and yields findings; it opens nothing (config_files does) and prints nothing. What could
+let in somebody who should stay out is refused; what only may be a mistake is a warning.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from qproxy.config import InternalConfig, LifetimeConfig, PublicConfig, ServerConfig, SessionsConfig, VirtualProxyConfig
+from qproxy.config_fields import Address, Network, is_loopback
+from qproxy.secret_files import HOW_TO_MAKE
+from qproxy.settings import KeyPath
+
+SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about one key of one file: `file` is "server" or a virtual proxy's name."""
+
+    file: str
+    path: KeyPath
+    text: str
+    warning: bool = False
+
+
+def server_rules(server: ServerConfig) -> Iterator[Finding]:
+    yield from _public(server.public, server.trusted_proxies)
+    yield from _internal(server.internal)
+    yield from _apart(server)
+    yield from _sessions(server.sessions)
+    yield from _lifetime(SERVER, ("sessions", "by_qlik", "lifetime"), server.sessions.by_qlik.lifetime)
+    for number, network in enumerate(server.trusted_proxies):
+        if network.prefixlen == 0:
+            text = "believes anybody's X-Forwarded-For: name the proxies that stand in front of qproxy"
+            yield Finding(SERVER, ("trusted_proxies", number), text, warning=True)
+
+
+def _public(public: PublicConfig, trusted: Sequence[Network]) -> Iterator[Finding]:
+    outside = [number for number, address in enumerate(public.listen) if not address.loopback]
+    if public.url.scheme == "http" and not is_loopback(public.url.host):
+        yield Finding(SERVER, ("public", "url"), "may be http only on this machine (localhost): passwords need https")
+    if public.url.scheme == "http" and public.tls:
+        yield Finding(SERVER, ("public", "url"), "is http while public.tls is given: write https, or remove public.tls")
+    if public.tls is None and outside and not trusted:
+        text = (
+            f"would serve plain http on {public.listen[outside[0]]}: give public.tls, listen on 127.0.0.1,"
+            " or name the TLS proxy in front of it in trusted_proxies"
+        )
+        yield Finding(SERVER, ("public", "listen", outside[0]), text)
+    if public.tls is None and public.url.scheme == "https" and not trusted:
+        text = "has no tls and trusted_proxies is empty: everybody will seem to come from the TLS proxy's address"
+        yield Finding(SERVER, ("public",), text, warning=True)
+
+
+def _internal(internal: InternalConfig) -> Iterator[Finding]:
+    outside = [number for number, address in enumerate(internal.listen) if not address.loopback]
+    chosen = "allow" in internal.model_fields_set
+    if outside and internal.client_ca is None and not chosen:
+        text = (
+            f"would let anybody who reaches {internal.listen[outside[0]]} make and end sessions:"
+            " give internal.client_ca, or the callers' networks in internal.allow"
+        )
+        yield Finding(SERVER, ("internal", "listen", outside[0]), text)
+    if internal.client_ca is None:
+        for number, network in enumerate(internal.allow):
+            if network.prefixlen == 0:
+                text = "is everybody: name the Qlik nodes' networks, or give internal.client_ca"
+                yield Finding(SERVER, ("internal", "allow", number), text)
+    if internal.client_ca and internal.tls is None:
+        yield Finding(SERVER, ("internal", "client_ca"), "needs internal.tls: certificates are shown within TLS only")
+    if outside and internal.tls is None:
+        text = "is plain http beyond this machine: session ids can be read on the way; give internal.tls"
+        yield Finding(SERVER, ("internal", "listen", outside[0]), text, warning=True)
+    yield from _internal_url(internal)
+
+
+def _internal_url(internal: InternalConfig) -> Iterator[Finding]:
+    if internal.url is None and internal.listen[0].wildcard:
+        text = f"is needed: Qlik cannot call {internal.listen[0].host}; write the address under which it reaches qproxy"
+        yield Finding(SERVER, ("internal", "url"), text)
+    if internal.url and (internal.url.scheme == "https") != (internal.tls is not None):
+        text = f"is {internal.url.scheme}, but internal.tls is {'given' if internal.tls else 'not given'}"
+        yield Finding(SERVER, ("internal", "url"), text, warning=True)
+
+
+def _apart(server: ServerConfig) -> Iterator[Finding]:
+    """The session module must never answer on the public address."""
+    for (number, internal), public in product(enumerate(server.internal.listen), server.public.listen):
+        if _clash(internal, public):
+            text = f"is the public listener's address too ({public}): choose another port"
+            yield Finding(SERVER, ("internal", "listen", number), text)
+
+
+def _clash(one: Address, other: Address) -> bool:
+    if one.port != other.port or one.port == 0:
+        return False
+    named = "localhost" in {one.host, other.host} and one.loopback and other.loopback
+    return one.host == other.host or one.wildcard or other.wildcard or named
+
+
+def _sessions(sessions: SessionsConfig) -> Iterator[Finding]:
+    if sessions.key is not None and sessions.key_file is not None:
+        yield Finding(SERVER, ("sessions", "key"), "and sessions.key_file are both given: keep one of them")
+    if sessions.store == "memory":
+        text = "is memory: every restart logs everybody out, and a second machine knows none of these sessions"
+        yield Finding(SERVER, ("sessions", "store"), text, warning=True)
+        return
+    if sessions.path is None:
+        text = "is needed by the sqlite store: where to keep sessions, such as /var/lib/qproxy/sessions.db"
+        yield Finding(SERVER, ("sessions", "path"), text)
+    if sessions.key is None and sessions.key_file is None:
+        text = f"is needed by the sqlite store, which encrypts what it keeps: {HOW_TO_MAKE}"
+        yield Finding(SERVER, ("sessions", "key_file"), text)
+
+
+def _lifetime(file: str, path: KeyPath, lifetime: LifetimeConfig) -> Iterator[Finding]:
+    if lifetime.idle > lifetime.absolute:
+        yield Finding(file, (*path, "idle"), "is longer than absolute: a session would always end by absolute")
+
+
+def vp_rules(vp: VirtualProxyConfig) -> Iterator[Finding]:
+    yield from _upstreams(vp)
+    yield from _upstream_tls(vp)
+    yield from _lifetime(vp.name, ("lifetime",), vp.lifetime)
+    if not vp.login and vp.anonymous != "always":
+        yield Finding(vp.name, ("login",), "names no way to log in: give one, or set anonymous to always")
+    if vp.login and vp.anonymous == "always":
+        text = "is never used: with anonymous: always Qlik takes everybody for anonymous"
+        yield Finding(vp.name, ("login",), text, warning=True)
+    size = vp.static_attributes.size
+    if size > vp.attributes_cap:
+        yield Finding(vp.name, ("attributes",), f"take {size} bytes, attributes_cap is {vp.attributes_cap}")
+
+
+def _upstreams(vp: VirtualProxyConfig) -> Iterator[Finding]:
+    for number, origin in enumerate(vp.upstreams):
+        if origin.scheme != vp.upstream_scheme:
+            yield Finding(
+                vp.name, ("upstreams", number), "mixes http and https: all nodes must be reached the same way"
+            )
+        if origin in vp.upstreams[:number]:
+            yield Finding(vp.name, ("upstreams", number), "is listed twice")
+        if origin.scheme == "http" and not is_loopback(origin.host):
+            text = "is http: session cookies cross the network in the clear, and the cookie's name gets -HTTP"
+            yield Finding(vp.name, ("upstreams", number), text, warning=True)
+
+
+def _upstream_tls(vp: VirtualProxyConfig) -> Iterator[Finding]:
+    tls, schemes = vp.upstream_tls, {origin.scheme for origin in vp.upstreams}
+    if tls is None and "https" in schemes:
+        text = "is needed for https: `upstream_tls: {ca: root.pem}` with the site's root certificate from the QMC"
+        yield Finding(vp.name, ("upstream_tls",), text)
+    if tls and schemes == {"http"}:
+        yield Finding(vp.name, ("upstream_tls",), "is given, but the upstreams are http: nothing would be verified")
+    if tls and (tls.client_certificate is None) != (tls.client_key is None):
+        yield Finding(vp.name, ("upstream_tls",), "needs client_certificate and client_key together, or neither")
+
+
+def rules_between(server: ServerConfig | None, vps: Sequence[VirtualProxyConfig]) -> Iterator[Finding]:
+    for number, vp in enumerate(vps):
+        for other in vps[:number]:
+            if vp.prefix == other.prefix:
+                yield Finding(vp.name, ("prefix",), f"{vp.prefix!r} is the prefix of {other.name}.yaml too")
+            if vp.cookie_name.lower() == other.cookie_name.lower():
+                text = f"{vp.cookie_name} is the cookie of {other.name}.yaml too: each virtual proxy needs its own"
+                yield Finding(vp.name, ("cookie",), text)
+        if server:
+            yield from _with_server(server, vp)
+
+
+def _with_server(server: ServerConfig, vp: VirtualProxyConfig) -> Iterator[Finding]:
+    for number, origin in enumerate(vp.upstreams):
+        if str(origin) in server.public.origins:
+            text = "is qproxy's own public address: name the Qlik nodes by their internal names"
+            yield Finding(vp.name, ("upstreams", number), text)
+    if vp.same_site == "none" and server.public.url.scheme == "http":
+        text = "is none, but the public url is http: browsers refuse such a cookie"
+        yield Finding(vp.name, ("same_site",), text, warning=True)
