@@ -5,6 +5,7 @@ port and a small engine. It shares no code with the rest of the package on purpo
 behaviour on one side would otherwise be confirmed by the other.
 """
 
+from qproxy.qliksim.node import QlikNode
 from qproxy.qliksim.settings import AppSettings, SimConfig, Toggles, VirtualProxySettings
 
-__all__ = ["AppSettings", "SimConfig", "Toggles", "VirtualProxySettings"]
+__all__ = ["AppSettings", "QlikNode", "SimConfig", "Toggles", "VirtualProxySettings"]

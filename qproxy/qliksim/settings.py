@@ -87,7 +87,8 @@ class Toggles:
             "http_cookie_suffix": age >= RELEASES.index("feb2019"),
             "legacy_auth": age < RELEASES.index("2018"),
         }
-        return replace(self, **{name: value for name, value in settled.items() if getattr(self, name) is None})
+        change: Mapping[str, Any] = {name: on for name, on in settled.items() if getattr(self, name) is None}
+        return replace(self, **change)
 
     def switched(self, name: str, value: object) -> "Toggles":
         """The same with one toggle changed; raises KeyError that lists the names for an unknown one."""
@@ -124,6 +125,7 @@ class SimConfig:
     users_with_license: tuple[str, ...] | None = None  # "DIRECTORY\\id"; None: everybody
     keepalive_s: float = 300.0
     sweep_every_s: float = 1.0
+    live_every_s: float = 2.0  # how often the data of live apps moves
     journal_limit: int = 20_000
 
     def __post_init__(self) -> None:
