@@ -35,7 +35,7 @@ def write_package(folder: Path, modules: dict[str, str]) -> None:
     """A qproxy with nothing but these modules, under the real contracts."""
     shutil.copy(ROOT / "pyproject.toml", folder)
     (folder / "qproxy").mkdir()
-    for name, text in {"__init__": "", "qliksim": "", **modules}.items():
+    for name, text in {"__init__": "", "qliksim": "", "forwarding": "", **modules}.items():
         (folder / "qproxy" / f"{name}.py").write_text(text + "\n")
 
 

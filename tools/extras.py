@@ -107,7 +107,7 @@ def run(command: list[str], cwd: Path = ROOT) -> bool:
 
 
 @contextlib.contextmanager
-def no_service_starts(policy: Path = POLICY) -> Iterator[None]:
+def no_service_starts(policy: Path) -> Iterator[None]:
     """While inside, a package that is installed starts no daemon; what stood in the policy file before is put back."""
     before = (policy.read_bytes(), policy.stat().st_mode) if policy.exists() else None
     policy.write_text(NO_SERVICES, encoding="ascii")
@@ -130,7 +130,7 @@ def install(missing: list[Part]) -> None:
     """One apt call for all Debian parts, then one npm call. Whether it worked, the probes tell."""
     packages = sorted({package for part in missing for package in part.apt})
     if packages and may_use_apt():
-        with no_service_starts():
+        with no_service_starts(POLICY):
             if run(["apt-get", "update", "-qq"]):
                 run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages])
     if any(not part.apt for part in missing) and shutil.which("npm"):
