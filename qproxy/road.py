@@ -1,0 +1,188 @@
+"""The road of a request, on one screen: what the data plane is given, and the one place where both halves meet.
+
+decide: host -> routing -> gate -> headers -> Forward, Answer or HandOver
+rewrite: one host, cookies, and what QPS says of the session
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from qproxy import cookies, headers
+from qproxy.auth.deep_link import DeepLinks
+from qproxy.clients import Clients
+from qproxy.errors import Failure, Refused
+from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
+from qproxy.gate import Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
+from qproxy.headers import CHUNKED, RequestHead, ResponseHead
+from qproxy.model import End, Session
+from qproxy.not_accepted import NotAccepted
+from qproxy.routing import OWN, Routes
+from qproxy.virtual_proxy import VirtualProxy
+
+Headers = Sequence[tuple[str, str]]
+
+
+class FailurePage(Protocol):
+    """qproxy.web.pages.failure_page."""
+
+    def __call__(
+        self, failure: Failure, request_id: str, *, html: bool, login_url: str | None = None
+    ) -> tuple[Headers, bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the road needs besides the virtual proxies."""
+
+    hosts: frozenset[bytes]
+    origin: str
+    clients: Clients
+    links: DeepLinks
+    gate: Gate
+    not_accepted: NotAccepted
+    failure_page: FailurePage
+    own_pages: Callable[[], asyncio.Protocol]
+    finished: Callable[[Record], None]
+
+
+class Road:
+    """Satisfies qproxy.forwarding.conduct.Conduct."""
+
+    def __init__(self, vps: Mapping[str, VirtualProxy], surroundings: Surroundings) -> None:
+        self._vps = vps
+        self._routes = Routes({vp.config.prefix: vp.name for vp in vps.values()})
+        self._around = surroundings
+        self._scheme, _, self._host = surroundings.origin.partition("://")
+        self._ids = itertools.count(1)
+        self._run = secrets.token_hex(4)
+        self.own_pages = surroundings.own_pages
+        self.finished = surroundings.finished
+
+    def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
+        label = record.label
+        label.request_id = self._new_id()
+        label.client = self._around.clients.of(record.peer, head)
+        if head.named[b"host"].lower() not in self._around.hosts:
+            raise Refused(Failure.MISDIRECTED, "Host is not a public name of qproxy")
+        area = self._routes.match(head.path)
+        if area == OWN:
+            return self._hand_over(head, record)
+        vp = self._vps[area]
+        label.vp = area
+        verdict = self._around.gate.admit(vp, head)
+        if isinstance(verdict, Awaitable):
+            return self._decide_later(vp, head, record, verdict)
+        return self._follow(vp, head, record, verdict)
+
+    async def _decide_later(
+        self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Awaitable[Verdict]
+    ) -> Decision:
+        return self._follow(vp, head, record, await verdict)
+
+    def _follow(self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Verdict) -> Decision:
+        if isinstance(verdict, TurnedAway):
+            return self._turn_away(vp, head)
+        session = verdict.session
+        if session is not None:
+            record.label.user = str(session.user)
+            record.label.session = session.short
+        forwarded = headers.forwarded_lines(record.label.client, self._scheme, self._host)
+        return Forward(
+            vp.pool,
+            headers.to_upstream(head, verdict.cookie, forwarded),
+            lambda answer: self._rewrite(vp, head, session, answer),
+            vp.tunnels_of(session.id if session is not None else ""),
+        )
+
+    def _new_id(self) -> str:
+        return f"{self._run}-{next(self._ids):x}"
+
+    # ways to turn away
+
+    def _turn_away(self, vp: VirtualProxy, head: RequestHead, relogin: bool = False) -> Answer:
+        if head.websocket:
+            return socket_to_login(head, self._login_url(vp))
+        if is_navigation(head) and vp.methods:
+            return to_login(self._around.links.login_location(vp.name, vp.path, head.target, relogin))
+        return self._page(Failure.NOT_LOGGED_IN, self._new_id(), html=is_navigation(head), login=self._login_url(vp))
+
+    def _login_url(self, vp: VirtualProxy) -> str:
+        return self._around.origin + self._around.links.login_location(vp.name, vp.path, b"")
+
+    def refuse(self, failure: Failure, record: Record) -> Answer:
+        head, label = record.head, record.label
+        label.request_id = label.request_id or self._new_id()
+        label.client = label.client or record.peer
+        answer = self._page(failure, label.request_id, html=head is not None and is_navigation(head))
+        vp = self._vps.get(label.vp)
+        if failure is Failure.COOKIE_CONFLICT and vp is not None:
+            answer.lines.append(b"Set-Cookie: " + _gone(vp))
+        if failure is Failure.METHOD_REFUSED:
+            answer.lines.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        return answer
+
+    def _page(self, failure: Failure, request_id: str, *, html: bool, login: str | None = None) -> Answer:
+        lines, body = self._around.failure_page(failure, request_id, html=html, login_url=login)
+        return Answer(failure.status, [f"{name}: {value}".encode() for name, value in lines], body, failure)
+
+    def _hand_over(self, head: RequestHead, record: Record) -> HandOver:
+        """The head as aiohttp's handler reads it, with what only the data plane knows of the caller."""
+        lines = [b"%s %s HTTP/1.1" % (head.method, head.target), *head.lines]
+        lines.append(b"X-Qproxy-Client: " + record.label.client.encode())
+        lines.append(b"X-Qproxy-Request: " + record.label.request_id.encode())
+        for name in (b"cookie", b"expect"):
+            if name in head.named:
+                lines.append(name + b": " + head.named[name])
+        if head.length == CHUNKED:
+            lines.append(b"Transfer-Encoding: chunked")
+        elif head.length:
+            lines.append(b"Content-Length: %d" % head.length)
+        return HandOver(b"\r\n".join([*lines, b"", b""]))
+
+    # what QPS answers
+
+    def _rewrite(
+        self, vp: VirtualProxy, head: RequestHead, session: Session | None, answer: ResponseHead
+    ) -> Answer | None:
+        """One host, and one owner of the session. An Answer takes the place of a refusal of the session."""
+        location = answer.named.get(b"location")
+        if location is not None:
+            if vp.one_host.refuses_session(answer.status, location):
+                return self._refused_by_qps(vp, head, session)
+            answer.named[b"location"] = vp.one_host.location(location)
+        if b"content-location" in answer.named:
+            answer.named[b"content-location"] = vp.one_host.location(answer.named[b"content-location"])
+        if answer.cookies:
+            answer.cookies = _own_cookies_only(vp, session, answer.cookies)
+        if session is not None and _is_hub_logout(vp, head, answer):
+            vp.end_soon(session.id, End.HUB_LOGOUT)
+            answer.cookies.append(_gone(vp))
+        return None
+
+    def _refused_by_qps(self, vp: VirtualProxy, head: RequestHead, session: Session | None) -> Answer:
+        if session is None:
+            return self._turn_away(vp, head)
+        if self._around.not_accepted.final(vp.name, session, vp.cookie_name):
+            return self._page(Failure.SESSION_NOT_ACCEPTED, self._new_id(), html=is_navigation(head))
+        vp.end_soon(session.id, End.NOT_ACCEPTED)
+        return self._turn_away(vp, head, relogin=True)
+
+
+def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) -> bool:
+    return head.method == b"DELETE" and answer.status < 300 and head.path[len(vp.path) :] == b"/qps/user"
+
+
+def _own_cookies_only(vp: VirtualProxy, session: Session | None, values: list[bytes]) -> list[bytes]:
+    """All of QPS's cookies for the public host only; none of the session cookie's name while ours lives, which it
+    would overwrite."""
+    return [
+        cookies.host_only(value) for value in values if session is None or cookies.set_cookie_name(value) != vp.cookie
+    ]
+
+
+def _gone(vp: VirtualProxy) -> bytes:
+    return cookies.expired(vp.cookie_name, secure=vp.secure, same_site=vp.same_site).encode()

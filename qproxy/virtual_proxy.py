@@ -1,0 +1,239 @@
+"""One Qlik virtual proxy at run time: what its file said, and what was opened for it.
+
+The login flow, the session module and the gate meet here, each through its own narrow seam. `end_session` is the one
+way in which a session ends: it leaves the store, its sockets are told in Qlik's words, and the audit log gets a line.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qproxy import notices
+from qproxy.auth.method import Method
+from qproxy.config import PublicConfig, VirtualProxyConfig
+from qproxy.forwarding.pool import Pool
+from qproxy.forwarding.tunnel import Tunnel
+from qproxy.model import Attributes, End, Session, User, short_hash
+from qproxy.observe import Observer
+from qproxy.one_host import QLIK_PORTS, OneHost
+from qproxy.sessions.front import Sessions
+from qproxy.sessions.store import IdTaken, same_user
+
+log = logging.getLogger("qproxy.virtual_proxy")
+
+GOING_AWAY = 1001
+
+
+class LoginEvent(Protocol):
+    """What the login flow tells: see qproxy.web.desk."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was opened for a virtual proxy when qproxy started."""
+
+    sessions: Sessions
+    pool: Pool
+    methods: tuple[Method, ...]
+    observer: Observer
+    clock: Callable[[], float]
+
+
+class SessionTunnels:
+    """The live sockets of one session (or, under the id "", of anonymous visitors)."""
+
+    __slots__ = ("_metrics_opened", "_registry", "seen", "session_id", "tunnels")
+
+    def __init__(self, registry: "dict[str, SessionTunnels]", session_id: str, opened: Callable[[], None]) -> None:
+        self._registry = registry
+        self._metrics_opened = opened
+        self.session_id = session_id
+        self.tunnels: set[Tunnel] = set()
+        self.seen = 0
+
+    def opened(self, tunnel: Tunnel) -> None:
+        self._registry.setdefault(self.session_id, self)
+        self.tunnels.add(tunnel)
+        self._metrics_opened()
+
+    def closed(self, tunnel: Tunnel) -> None:
+        self.tunnels.discard(tunnel)
+        if not self.tunnels and self._registry.get(self.session_id) is self:
+            del self._registry[self.session_id]
+
+    def active(self) -> bool:
+        """Whether the browser has sent a message since the last time; a silent open socket is no sign of life."""
+        messages = sum(tunnel.browser.frames.messages for tunnel in self.tunnels)
+        changed, self.seen = messages != self.seen, messages
+        return changed and bool(messages)
+
+
+class VirtualProxy:
+    """Satisfies the desks of the login flow and of the session module."""
+
+    def __init__(self, config: VirtualProxyConfig, public: PublicConfig, opened: Opened) -> None:
+        self.config = config
+        self.name = config.name
+        self.path = config.path
+        self.directory = config.user_directory
+        self.cookie_name = config.cookie_name
+        self.cookie = config.cookie_name.encode()
+        self.same_site = config.same_site
+        self.secure = public.origin.startswith("https:")
+        self.public_origins: Sequence[str] = public.origins
+        self.frame_ancestors: Sequence[str] = [str(origin) for origin in config.allowed_origins]
+        self.origins = frozenset(text.encode() for text in (*public.origins, *self.frame_ancestors))
+        self.methods: Sequence[Method] = opened.methods
+        self.attribute_cap = config.attributes_cap
+        self.anonymous = config.anonymous != "none"
+        self.one_host = _one_host(config, public)
+        self.sessions = opened.sessions
+        self.pool = opened.pool
+        self._observer = opened.observer
+        self._clock = opened.clock
+        self._tunnels: dict[str, SessionTunnels] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # sessions: found, opened, ended
+
+    def peek(self, session_id: str) -> Session | None:
+        return self.sessions.peek(self.name, session_id)
+
+    def touch(self, session: Session) -> None:
+        self.sessions.touch(self.name, session.id)
+
+    async def find(self, session_id: str) -> Session | None:
+        """Raises StoreUnavailable."""
+        return await self.sessions.find(self.name, session_id)
+
+    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
+        """A new session with what everybody gets added to its attributes. Raises StoreUnavailable."""
+        wanted = Attributes((*attributes.pairs, *self.config.static_attributes.pairs))
+        kept, cut = wanted.trimmed(self.attribute_cap)
+        if cut:
+            log.warning("%s: attributes of %s beyond %d bytes were cut: %s", self.name, user, self.attribute_cap, cut)
+        return await self.sessions.open(self.name, user, kept, relogin)
+
+    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
+        """Keep a session that QPS made; whether the user had no other. Raises IdTaken, StoreUnavailable.
+
+        An id that is a login of ours is never overwritten: the same user's is given back as it is.
+        """
+        others = [one for one in await self.sessions.of_user(self.name, user) if one.id != session_id]
+        ours = await self.find(session_id)
+        if ours is not None and not ours.by_qlik:
+            if not same_user(ours.user, user):
+                raise IdTaken("the id is a login of somebody else")
+            return ours, not others
+        now = self._clock()
+        session = Session(session_id, self.name, user, attributes, created=now, last_seen=now, by_qlik=True)
+        return await self.sessions.adopt(session), not others
+
+    async def of_user(self, user: User) -> list[Session]:
+        return await self.sessions.of_user(self.name, user)
+
+    async def end_session(self, session_id: str, why: End) -> None:
+        """Harmless for an unknown id and the second time. Raises StoreUnavailable: then nothing has changed."""
+        session = await self.sessions.end(self.name, session_id, why)
+        self.ended(session_id, session, why)
+
+    async def end_user(self, user: User, why: End) -> None:
+        for session in await self.of_user(user):
+            await self.end_session(session.id, why)
+
+    def ended(self, session_id: str, session: Session | None, why: End) -> None:
+        """What follows when a session is out of the store: sockets are told and closed, the audit log has it."""
+        held = self._tunnels.pop(session_id, None)
+        if held is not None:
+            notice = notices.session_over(why, self._clock())
+            for tunnel in list(held.tunnels):
+                tunnel.end(notice, GOING_AWAY, str(why))
+        if session is not None:
+            sockets = len(held.tunnels) if held is not None else 0
+            self._observer.audit(
+                "session_ended", vp=self.name, user=str(session.user), session=session.short, why=why, sockets=sockets
+            )
+
+    def end_soon(self, session_id: str, why: End) -> None:
+        """`end_session` for callers that cannot wait; a store that fails is logged, the session then stays."""
+        self._spawn(self._end_logged(session_id, why))
+
+    async def _end_logged(self, session_id: str, why: End) -> None:
+        try:
+            await self.end_session(session_id, why)
+        except Exception as error:  # noqa: BLE001 - nobody waits for this task: the log is where it must be told
+            log.error("%s: session %s could not be ended (%s): %s", self.name, short_hash(session_id), why, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # sockets
+
+    def tunnels_of(self, session_id: str) -> SessionTunnels:
+        held = self._tunnels.get(session_id)
+        return held or SessionTunnels(self._tunnels, session_id, self._count_tunnel)
+
+    def _count_tunnel(self) -> None:
+        self._observer.metrics.tunnel_opened(self.name)
+
+    def touch_active(self) -> None:
+        """Messages of the browser over a socket keep its session alive, as requests do."""
+        for session_id, held in self._tunnels.items():
+            if session_id and held.active():
+                self.sessions.touch(self.name, session_id)
+
+    # logs
+
+    def audit(self, event: LoginEvent) -> None:
+        self._observer.metrics.login(self.name, event.method, _metric_outcome(event.outcome))
+        self._observer.audit(
+            "logout" if event.outcome == "logout" else "login",
+            vp=self.name,
+            outcome=event.outcome,
+            method=event.method,
+            user=event.user,
+            client=event.address,
+            request_id=event.request_id,
+            session=event.session,
+        )
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            await task
+        for method in self.methods:
+            await method.close()
+
+
+def _metric_outcome(outcome: str) -> str:
+    if outcome in ("accepted", "throttled"):
+        return outcome
+    return "failed" if outcome in ("busy", "unavailable") else "refused"
+
+
+def _one_host(config: VirtualProxyConfig, public: PublicConfig) -> OneHost:
+    nodes = [upstream.host for upstream in config.upstreams]
+    own = [host.partition(":")[0] for host in public.hosts]
+    server_name = config.upstream_tls.server_name if config.upstream_tls else None
+    names = {name.lower() for name in (*nodes, *own, *config.internal_names, *([server_name] if server_name else []))}
+    ports = {str(upstream.port).encode() for upstream in config.upstreams}
+    public_ports = {host.rpartition(":")[2].encode() for host in public.hosts if host.rpartition(":")[2].isdigit()}
+    return OneHost(
+        public.origin.encode(), frozenset(name.encode() for name in names), QLIK_PORTS | ports | public_ports
+    )
