@@ -7,8 +7,8 @@ It must not show or log what a request or an exception carried along.
 import logging
 import secrets
 import traceback
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,9 +23,18 @@ log = logging.getLogger("qproxy.web")
 Identify = Callable[[web.Request], Caller]
 CALLER: Final = web.RequestKey("caller", Caller)
 
-PROTOCOL_LIMITS: Final = {"max_line_size": 32768, "max_field_size": 32768, "max_headers": 1000}
-"""For aiohttp's protocol behind the door: what the data plane let through must not be refused by aiohttp, whose own
-error page repeats the bytes that it did not like."""
+PROTOCOL: Final[Mapping[str, Any]] = {
+    "max_line_size": 32768,
+    "max_field_size": 32768,
+    "max_headers": 1000,
+    "auto_decompress": False,
+    "lingering_time": 2.0,
+    "access_log": None,
+}
+"""How aiohttp's server behind the door is set: what the data plane let through must not be refused by aiohttp, whose
+own error page repeats the bytes that it did not like; bodies stay as they came, since unpacking a broken one that
+nobody asked for is logged with a traceback; access lines are written by the data plane.
+"""
 
 
 def anyone(request: web.Request) -> Caller:
