@@ -16,7 +16,7 @@ from qproxy.observe.traffic import OTHER, PoolCounts, TrafficCounts
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 ENDPOINTS = ("get_session", "post_session", "delete_session", "get_user", "delete_user", OTHER)
 MODULE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-OUTCOMES = ("accepted", "refused", "failed", "throttled", OTHER)
+OUTCOMES = ("accepted", "wrong", "throttled", "busy", "unavailable", "token", "cross_site", OTHER)
 
 
 class Metrics:

@@ -60,6 +60,7 @@ _HEADERS = re.compile(
 )
 _WORDS = re.compile(rf"(?i)(?<![\w-])({_names(_ALWAYS)})(['\"]?\s*[=:]\s*['\"]?)[^\s&;,'\"<>)]+")
 _PARAMETERS = re.compile(rf"(?i)([?&;]|%3F|%26)({_names(_ALWAYS + _IN_ADDRESSES)})(=|%3D)[^\s&;'\"<>)]*")
+_MODULE = re.compile(r"(?i)(/+session-module/+[^/\s]+/+session/+)[^\s?'\"]+")
 _OUR_ID = re.compile(
     r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"
 )
@@ -132,6 +133,7 @@ class Secrets:
                 text = text.replace(value, HIDDEN)
         text = _SCHEMES.sub(rf"\1 {HIDDEN}", text)
         text = _HEADERS.sub(rf"\1\2{HIDDEN}", text)
+        text = _MODULE.sub(rf"\1{HIDDEN}", text)
         text = _PARAMETERS.sub(rf"\1\2\3{HIDDEN}", text)
         text = _WORDS.sub(rf"\1\2{HIDDEN}", text)
         return _OUR_ID.sub(lambda match: f"#{short_hash(match[0])}", text)

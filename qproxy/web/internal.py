@@ -123,7 +123,7 @@ def internal_app(guard: Guard, module: SessionModule, status: Status) -> web.App
     """
     app = web.Application(middlewares=[guarded(guard)], client_max_size=LARGEST_BODY)
     status.add_to(app)
-    app.router.add_route("*", "/{path:.*}", module.handle)
+    app.router.add_route("*", r"/{path:[\s\S]*}", module.handle)  # a dot would let an encoded newline by
     app.on_response_prepare.append(_no_banner)
     return app
 

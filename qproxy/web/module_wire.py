@@ -106,6 +106,8 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 def _attributes(value: Any) -> Iterator[tuple[str, str]]:
     """Pairs of a list of objects (one object of several names counts as several); null and a missing field as none."""
+    if value is not None and not isinstance(value, list | dict):
+        raise BadCall("Attributes is not a list of objects")
     for one in [value] if isinstance(value, dict) else value or []:
         if not isinstance(one, dict):
             raise BadCall("Attributes is not a list of objects")

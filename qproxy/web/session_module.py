@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from qproxy.errors import Refused
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.observe import Observer
 from qproxy.sessions.store import IdTaken, StoreUnavailable
@@ -32,8 +33,11 @@ NOTHING_HERE = b'{"error":"there is nothing at this address"}'
 EMPTY = b"{}"
 
 
-class Desk(Protocol):
-    """What the session module needs of a virtual proxy. Every method may raise StoreUnavailable."""
+class ModuleDesk(Protocol):
+    """What the session module needs of a virtual proxy.
+
+    Every method may raise StoreUnavailable (or Refused with the same meaning): both are answered with 503.
+    """
 
     @property
     def attribute_cap(self) -> int:
@@ -99,7 +103,7 @@ class Reply:
     allow: str = ""
 
 
-Handler = Callable[[Desk, Call, web.Request], Awaitable[Reply]]
+Handler = Callable[[ModuleDesk, Call, web.Request], Awaitable[Reply]]
 
 
 class SessionModule:
@@ -109,7 +113,7 @@ class SessionModule:
     """
 
     def __init__(
-        self, desks: Mapping[str, Desk], observer: Observer, clock: Callable[[], float], posted: int = 201
+        self, desks: Mapping[str, ModuleDesk], observer: Observer, clock: Callable[[], float], posted: int = 201
     ) -> None:
         self._desks = desks
         self._observer = observer
@@ -140,7 +144,7 @@ class SessionModule:
             status, reply = 400, _refusal(400, str(error))
         except web.HTTPRequestEntityTooLarge:
             status, reply = 413, _refusal(413, "the body is too large")
-        except StoreUnavailable as error:
+        except (StoreUnavailable, Refused) as error:
             status, reply = 503, _refusal(503, "sessions cannot be looked up at the moment")
             self._store_failed(vp, error)
         finally:
@@ -155,18 +159,18 @@ class SessionModule:
             return Reply(405, b'{"error":"method not allowed"}', ", ".join(METHODS[call.kind]))
         return await self._handlers[endpoint](desk, call, request)
 
-    async def _get_session(self, desk: Desk, call: Call, _: web.Request) -> Reply:
+    async def _get_session(self, desk: ModuleDesk, call: Call, _: web.Request) -> Reply:
         session_id = call.parts[0]
         try:
             session = await desk.find(session_id)
-        except StoreUnavailable:
+        except (StoreUnavailable, Refused):
             self.memory.note(call.vp, session_id, 503, self._clock())
             raise
         status = 404 if session is None else 200
         self.memory.note(call.vp, session_id, status, self._clock())
         return Reply(status, UNKNOWN if session is None else _json(session_object(session)))
 
-    async def _post_session(self, desk: Desk, call: Call, request: web.Request) -> Reply:
+    async def _post_session(self, desk: ModuleDesk, call: Call, request: web.Request) -> Reply:
         posted = read_posted(await request.read())
         kept, cut = posted.attributes.trimmed(desk.attribute_cap)
         if cut:
@@ -179,23 +183,23 @@ class SessionModule:
         self._audit("session_told", call.vp, request, session=short_hash(session.id), user=session.user)
         return Reply(self._posted, _json(session_object(session) | {"NewUser": new_user}))
 
-    async def _delete_session(self, desk: Desk, call: Call, _: web.Request) -> Reply:
+    async def _delete_session(self, desk: ModuleDesk, call: Call, _: web.Request) -> Reply:
         await desk.end_session(call.parts[0], End.QLIK)
         return Reply(200, EMPTY)
 
-    async def _get_user(self, desk: Desk, call: Call, _: web.Request) -> Reply:
+    async def _get_user(self, desk: ModuleDesk, call: Call, _: web.Request) -> Reply:
         user = _user(call)
         sessions = await desk.of_user(user) if user else ()
         return Reply(200, _json([session_object(session) for session in sessions]))
 
-    async def _delete_user(self, desk: Desk, call: Call, request: web.Request) -> Reply:
+    async def _delete_user(self, desk: ModuleDesk, call: Call, request: web.Request) -> Reply:
         user = _user(call)
         if user:
             await desk.end_user(user, End.QLIK)
             self._audit("user_end_told", call.vp, request, user=user)
         return Reply(200, EMPTY)
 
-    def _store_failed(self, vp: str, error: StoreUnavailable) -> None:
+    def _store_failed(self, vp: str, error: Exception) -> None:
         self._observer.metrics.store_error(vp)
         now = self._clock()
         if now - self._complained > COMPLAIN_AFTER:
