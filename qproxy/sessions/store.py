@@ -51,9 +51,7 @@ def same_user(one: User, other: User) -> bool:
 def require_owner(kept: Session, session: Session) -> Session:
     """The record kept under that id, if it is the same user's; else raises IdTaken."""
     if not same_user(kept.user, session.user):
-        raise IdTaken(
-            f"session {session.short} of {session.vp or 'the virtual proxy without prefix'} is another user's"
-        )
+        raise IdTaken(f"virtual proxy {session.vp!r}: that session id is another user's")
     return kept
 
 

@@ -1,0 +1,37 @@
+"""Sessions, people and a clock for the tests of everything that has to do with sessions."""
+
+import secrets
+from dataclasses import dataclass
+
+from qproxy.model import Attributes, Lifetime, Session, User, new_session_id
+
+JOHN = User("SSO", "john")
+MARY = User("SSO", "mary")
+LIFETIME = Lifetime(idle=60, absolute=600)
+START = 1_000_000.0
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch, as the test wants them."""
+
+    now: float = START
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def a_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def a_session(session_id: str = "", user: User = JOHN, vp: str = "sales", at: float = START) -> Session:
+    attributes = Attributes((("Group", "Sales"), ("Group", "Köln")))
+    return Session(session_id or new_session_id(), vp, user, attributes, created=at, last_seen=at)
+
+
+def made_by_qlik(session_id: str = "", user: User = JOHN, vp: str = "sales", at: float = START) -> Session:
+    return Session(session_id or new_session_id(), vp, user, Attributes(), created=at, last_seen=at, by_qlik=True)
