@@ -49,9 +49,14 @@ class Sessions:
         self._rounds = Rounds()
         self._end_listeners: list[Listener] = []
         self._gone_listeners: list[Listener] = []
-        self._mark: int | None = None
+        self._mark = 0
+        self._sure = False
         self._heard = -math.inf
         self._trusted_until = math.inf
+
+    def __len__(self) -> int:
+        """How many sessions are known here."""
+        return len(self._cache)
 
     # The road of a request
 
@@ -191,16 +196,22 @@ class Sessions:
     async def follow(self) -> None:
         """Lets go of what ended elsewhere since the last time; after an outage or a long absence checks everything."""
         now = self._clock()
-        mark, self._mark = self._mark, None
-        if mark is None or now - self._heard > self._pace.tombstones / 2:
-            mark = await self.store.mark()
+        sure, self._sure = self._sure and now - self._heard <= self._pace.tombstones / 2, False
+        latest = await self.store.mark()
+        if latest < self._mark:  # it is not the store that it was
+            sure, self._mark = False, 0
+        if latest > self._mark:
+            await self._let_go_of_ended()
+        if not sure:
             await self._check_all()
-        for tombstone in await self.store.ended_since(mark):
-            mark = tombstone.mark
-            self._gone(tombstone.key, tombstone.why)
-        self._mark, self._heard = mark, now
+        self._sure, self._heard = True, now
         if self._trusted_until < math.inf:
             self._trusted_until = now + self._pace.grace
+
+    async def _let_go_of_ended(self) -> None:
+        for tombstone in await self.store.ended_since(self._mark):
+            self._mark = tombstone.mark
+            self._gone(tombstone.key, tombstone.why)
 
     async def _check_all(self) -> None:
         for (vp, session_id), entry in list(self._cache.entries.items()):
