@@ -134,9 +134,7 @@ class Road:
         lines = [b"%s %s HTTP/1.1" % (head.method, head.target), *head.lines]
         lines.append(b"X-Qproxy-Client: " + record.label.client.encode())
         lines.append(b"X-Qproxy-Request: " + record.label.request_id.encode())
-        for name in (b"cookie", b"expect"):
-            if name in head.named:
-                lines.append(name + b": " + head.named[name])
+        lines.extend(name + b": " + head.named[name] for name in (b"cookie", b"expect") if name in head.named)
         if head.length == CHUNKED:
             lines.append(b"Transfer-Encoding: chunked")
         elif head.length:
@@ -179,9 +177,8 @@ def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) ->
 def _own_cookies_only(vp: VirtualProxy, session: Session | None, values: list[bytes]) -> list[bytes]:
     """All of QPS's cookies for the public host only; none of the session cookie's name while ours lives, which it
     would overwrite."""
-    return [
-        cookies.host_only(value) for value in values if session is None or cookies.set_cookie_name(value) != vp.cookie
-    ]
+    theirs = session is None and vp.anonymous
+    return [cookies.host_only(value) for value in values if theirs or cookies.set_cookie_name(value) != vp.cookie]
 
 
 def _gone(vp: VirtualProxy) -> bytes:

@@ -19,11 +19,11 @@ UNSAFE_IDLE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One Qlik node. `server_name`: the name its certificate must carry; `ssl` None: plain http."""
+    """One Qlik node. `server_name`: the name its certificate must carry; `tls` None: plain http."""
 
     host: str
     port: int
-    ssl: ssl.SSLContext | None = None
+    tls: ssl.SSLContext | None = None
     server_name: str | None = None
 
     def __str__(self) -> str:
@@ -106,8 +106,8 @@ class Pool:
                     lambda: Upstream(self, str(node)),
                     node.host,
                     node.port,
-                    ssl=node.ssl,
-                    server_hostname=(node.server_name or node.host) if node.ssl else None,
+                    ssl=node.tls,
+                    server_hostname=(node.server_name or node.host) if node.tls else None,
                 )
                 return upstream
         except TimeoutError:

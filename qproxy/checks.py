@@ -1,0 +1,64 @@
+"""What /readyz asks: is qproxy able to serve people now, and if not, why.
+
+Only looks; opens a connection to a Qlik node and closes it again, without a request.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from qproxy.forwarding.pool import Pool
+from qproxy.sessions.store import Store, StoreUnavailable
+from qproxy.virtual_proxy import VirtualProxy
+
+Check = Callable[[], Awaitable[str | None]]
+
+
+class Running(Protocol):
+    """What is looked at: a Server."""
+
+    store: Store
+    vps: dict[str, VirtualProxy]
+
+    @property
+    def draining(self) -> bool: ...
+
+
+def readiness(running: Running) -> Mapping[str, Check]:
+    """By name: a check says why qproxy cannot serve, or None."""
+
+    async def draining() -> str | None:
+        return "qproxy is being stopped" if running.draining else None
+
+    async def store() -> str | None:
+        try:
+            await running.store.check()
+        except StoreUnavailable as error:
+            return str(error)
+        return None
+
+    checks: dict[str, Check] = {"draining": draining, "store": store}
+    for name, vp in running.vps.items():
+        checks[f"upstream {name}"] = _reachable(vp.pool)
+    return checks
+
+
+def _reachable(pool: Pool) -> Check:
+    async def check() -> str | None:
+        reasons = []
+        for node in pool.nodes:
+            try:
+                _, writer = await asyncio.open_connection(
+                    node.host, node.port, ssl=node.tls, server_hostname=node.server_name if node.tls else None
+                )
+            except ssl.SSLError as error:
+                reasons.append(f"{node}: {error.reason or error}")
+            except OSError as error:
+                reasons.append(f"{node}: {error.strerror or error}")
+            else:
+                writer.close()
+                return None
+        return "no Qlik node can be reached: " + "; ".join(reasons)
+
+    return check

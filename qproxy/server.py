@@ -1,0 +1,256 @@
+"""From a configuration to a running qproxy, and back: opens everything in order, closes it in the opposite order.
+
+It decides nothing about a request; it only joins what the other modules offer.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from qproxy import tls
+from qproxy.auth.deep_link import DeepLinks
+from qproxy.auth.login_keys import LoginKeys
+from qproxy.auth.method import Method
+from qproxy.auth.password_file import PasswordFile
+from qproxy.checks import readiness
+from qproxy.clients import Clients
+from qproxy.config import Config, SessionsConfig, VirtualProxyConfig
+from qproxy.forwarding.conduct import Limits, Record, Timeouts
+from qproxy.forwarding.listener import Listener
+from qproxy.forwarding.pool import Node, Pool
+from qproxy.gate import Gate
+from qproxy.model import End, Session
+from qproxy.not_accepted import NotAccepted
+from qproxy.observe import LogTargets, Metrics, Observer
+from qproxy.records import access_record
+from qproxy.road import Road, Surroundings
+from qproxy.secret_files import parse_key, read_key
+from qproxy.sessions.front import Sessions
+from qproxy.sessions.memory import MemoryStore
+from qproxy.sessions.pace import QlikMade
+from qproxy.sessions.sqlite import SqliteStore
+from qproxy.sessions.store import Store
+from qproxy.virtual_proxy import Opened, VirtualProxy
+from qproxy.web.internal import Guard, internal_app
+from qproxy.web.login import login_app
+from qproxy.web.own_pages import OwnPagesProtocol
+from qproxy.web.page_log import identify, logged
+from qproxy.web.pages import failure_page
+from qproxy.web.session_module import SessionModule
+from qproxy.web.status import Status
+
+log = logging.getLogger("qproxy.server")
+
+ACTIVE_EVERY = 5.0
+"""Seconds between two looks at which sockets were used."""
+
+
+class Server:
+    """`start`, then serve until `stop`. `clock` is the wall clock; tests hand in their own."""
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
+        self.config = config
+        self.clock = clock
+        self.public_ports: list[int] = []
+        self.internal_ports: list[int] = []
+        self.vps: dict[str, VirtualProxy] = {}
+        self._closing = contextlib.AsyncExitStack()
+        self._draining = False
+
+    async def start(self) -> None:
+        """Raises OSError, ssl.SSLError, StoreUnavailable or SecretError; what was opened before is closed again."""
+        try:
+            await self._open()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _open(self) -> None:
+        server = self.config.server
+        self.observer = self._observer()
+        self._closing.callback(self.observer.close)
+        keys = session_keys(server.sessions)
+        self.store = _store(server.sessions, keys)
+        self._closing.push_async_callback(self.store.close)
+        await self.store.check()
+        self.sessions = self._sessions()
+        for config in self.config.virtual_proxies:
+            self._open_vp(config)
+        self.module = SessionModule(self.vps, self.observer, self.clock)
+        await self._listen_internal()
+        await self._listen_public(keys)
+        await self.sessions.start()
+        self._closing.push_async_callback(self.sessions.stop)
+        self._watch()
+
+    def _observer(self) -> Observer:
+        logging_ = self.config.server.logging
+        names = tuple(vp.name for vp in self.config.virtual_proxies)
+        targets = LogTargets(access=str(logging_.access), audit=str(logging_.audit), form=logging_.format)
+        return Observer(targets, Metrics(names), self.clock)
+
+    def _sessions(self) -> Sessions:
+        lifetimes = {vp.name: vp.lifetime.value for vp in self.config.virtual_proxies}
+        by_qlik = self.config.server.sessions.by_qlik
+        sessions = Sessions(self.store, lifetimes, self.clock, QlikMade(by_qlik.lifetime.value, by_qlik.cap))
+        sessions.on_end(self._session_ended)
+        sessions.on_gone(self._session_gone)
+        return sessions
+
+    def _session_ended(self, session: Session, why: End) -> None:
+        self.vps[session.vp].ended(session.id, session, why)
+
+    def _session_gone(self, session: Session, why: End) -> None:
+        self.vps[session.vp].ended(session.id, None, why)
+
+    def _open_vp(self, config: VirtualProxyConfig) -> None:
+        pool = _pool(config, self.config.server.timeouts.connect)
+        methods: tuple[Method, ...] = tuple(PasswordFile(login.file) for login in config.login)
+        opened = Opened(self.sessions, pool, methods, self.observer, self.clock)
+        vp = VirtualProxy(config, self.config.server.public, opened)
+        self.vps[config.name] = vp
+        self._closing.push_async_callback(vp.close)
+
+    # the internal listener
+
+    async def _listen_internal(self) -> None:
+        internal = self.config.server.internal
+        guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock)
+        status = Status(self.observer.metrics, readiness(self))
+        runner = web.AppRunner(internal_app(guard, self.module, status), access_log=None)
+        await runner.setup()
+        self._closing.push_async_callback(runner.cleanup)
+        context = tls.internal_context(internal.tls, internal.client_ca) if internal.tls else None
+        for address in internal.listen:
+            site = web.TCPSite(runner, address.host, address.port, ssl_context=context)
+            await site.start()
+        self.internal_ports = [int(address[1]) for address in runner.addresses]
+
+    # the public listener
+
+    async def _listen_public(self, keys: list[bytes]) -> None:
+        server = self.config.server
+        login_keys = LoginKeys(keys)
+        pages = login_app(self.vps, login_keys, identify)
+        pages.middlewares.insert(0, logged(self.observer, self.clock))
+        runner = web.AppRunner(pages, access_log=None)
+        await runner.setup()
+        self._closing.push_async_callback(runner.cleanup)
+        clients = Clients(server.trusted_proxies)
+        road = Road(self.vps, self._surroundings(clients, DeepLinks(login_keys), runner))
+        pools = [vp.pool for vp in self.vps.values()]
+        self.listener = Listener(road, _timeouts(self.config), _limits(self.config), pools, clients.trusts)
+        self._closing.push_async_callback(self._drain)
+        context = tls.public_context(server.public.tls) if server.public.tls else None
+        for address in server.public.listen:
+            self.public_ports.append(await self.listener.start(address.host, address.port, context))
+
+    def _surroundings(self, clients: Clients, links: DeepLinks, runner: web.AppRunner) -> Surroundings:
+        def own_pages() -> asyncio.Protocol:
+            assert runner.server is not None
+            return OwnPagesProtocol(runner.server)
+
+        public = self.config.server.public
+        return Surroundings(
+            hosts=frozenset(name.encode() for name in accepted_hosts(public.hosts, public.origin)),
+            origin=public.origin,
+            clients=clients,
+            links=links,
+            gate=Gate(self.observer.metrics.store_error),
+            not_accepted=NotAccepted(self.module.memory.asked, self.config.server.internal.session_module, self.clock),
+            failure_page=failure_page,
+            own_pages=own_pages,
+            finished=self._finished,
+        )
+
+    def _finished(self, record: Record) -> None:
+        self.observer.access(access_record(record, self.clock()))
+
+    # while it runs, and the end
+
+    def _watch(self) -> None:
+        watch = asyncio.get_running_loop().create_task(self._look_for_activity())
+
+        async def unwatch() -> None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+        self._closing.push_async_callback(unwatch)
+
+    async def _look_for_activity(self) -> None:
+        while True:
+            await asyncio.sleep(ACTIVE_EVERY)
+            for vp in self.vps.values():
+                vp.touch_active()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    async def _drain(self) -> None:
+        self._draining = True
+        ended = await self.listener.drain(self.config.server.timeouts.drain)
+        if not ended:
+            log.warning("cut what had not ended within %g s", self.config.server.timeouts.drain)
+
+    async def stop(self) -> None:
+        """Accept no more, let what runs end within the configured time, tell sockets, close everything."""
+        await self._closing.aclose()
+
+
+def accepted_hosts(hosts: tuple[str, ...], origin: str) -> set[str]:
+    """Each public host as a browser may write it: with and without the scheme's own port."""
+    port = "443" if origin.startswith("https:") else "80"
+    return {name for host in hosts for name in (host, host if _has_port(host) else f"{host}:{port}")}
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition("]")[2].count(":") == 1
+
+
+def session_keys(sessions: SessionsConfig) -> list[bytes]:
+    """The configured keys, newest first. A memory store without one gets a key for this run only."""
+    if sessions.key is not None:
+        return [parse_key(sessions.key.get_secret_value())]
+    if sessions.key_file:
+        return [read_key(path) for path in sessions.key_file]
+    return [secrets.token_bytes(32)]
+
+
+def _store(sessions: SessionsConfig, keys: list[bytes]) -> Store:
+    if sessions.store == "memory":
+        return MemoryStore()
+    return SqliteStore(sessions.path or Path("sessions.db"), keys)
+
+
+def _pool(config: VirtualProxyConfig, connect: float) -> Pool:
+    context = tls.upstream_context(config.upstream_tls) if config.upstream_tls else None
+    server_name = config.upstream_tls.server_name if config.upstream_tls else None
+    nodes = [Node(node.host, node.port, context, server_name) for node in config.upstreams]
+    return Pool(nodes, connections=config.pool.connections, idle=config.pool.idle, connect=connect)
+
+
+def _timeouts(config: Config) -> Timeouts:
+    wanted = config.server.timeouts
+    return Timeouts(
+        wanted.head,
+        wanted.keep_alive,
+        wanted.body_stall,
+        wanted.write_stall,
+        wanted.connect,
+        wanted.first_byte,
+        wanted.response_stall,
+        wanted.websocket_idle,
+    )
+
+
+def _limits(config: Config) -> Limits:
+    wanted = config.server.limits
+    return Limits(wanted.connections, wanted.connections_per_address, wanted.head_bytes)
