@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from qproxy.config_fields import (
     AccessTarget,
@@ -25,11 +25,14 @@ from qproxy.config_fields import (
     Flag,
     HeadBytes,
     HostName,
+    HostNames,
     Netloc,
-    NetworkRange,
+    Netlocs,
+    Networks,
     Origin,
+    Origins,
     OriginUrl,
-    one_or_many,
+    Texts,
     parse_address,
     parse_network,
     split_host_port,
@@ -39,7 +42,6 @@ from qproxy.model import Attributes, Lifetime
 from qproxy.settings import Problem
 
 Line = Annotated[str, AfterValidator(check_line)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
 
 
 class Part(BaseModel):
@@ -56,9 +58,7 @@ class TlsConfig(Part):
 
 class PublicConfig(Part):
     url: OriginUrl = Field(description="The address that people open: scheme, host and port, nothing after it.")
-    names: tuple[Netloc, ...] = Field(
-        default=(), description="Other public names, host[:port], for which qproxy answers too."
-    )
+    names: Netlocs = Field(default=(), description="Other public names, host[:port], for which qproxy answers too.")
     listen: Addresses = Field(
         default=(parse_address("0.0.0.0:443"),), description="Where browsers connect: IP:port or a list."
     )
@@ -103,7 +103,7 @@ class InternalConfig(Part):
     client_ca: FilePath | None = Field(
         default=None, description="PEM file: callers must show a certificate of this CA (root.pem)."
     )
-    allow: tuple[NetworkRange, ...] = Field(
+    allow: Networks = Field(
         default=(parse_network("127.0.0.0/8"), parse_network("::1/128")),
         description="Networks that may call the internal listener.",
     )
@@ -179,7 +179,7 @@ class ServerConfig(Part):
     internal: InternalConfig = Field(default=InternalConfig(), description="The side that Qlik's proxy service sees.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Where sessions are kept.")
     logging: LoggingConfig = Field(default=LoggingConfig(), description="What is written down, and where.")
-    trusted_proxies: tuple[NetworkRange, ...] = Field(default=(), description="Whose X-Forwarded-For is believed.")
+    trusted_proxies: Networks = Field(default=(), description="Whose X-Forwarded-For is believed.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="How much one or all may take.")
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
 
@@ -220,7 +220,7 @@ class VirtualProxyConfig(Part):
     )
     cookie: Annotated[str, AfterValidator(check_cookie)] = Field(description="Session cookie header name in the QMC.")
     user_directory: Annotated[str, AfterValidator(check_user_directory)] = Field(description="User directory in Qlik.")
-    upstreams: Annotated[tuple[OriginUrl, ...], BeforeValidator(one_or_many), Field(min_length=1)] = Field(
+    upstreams: Annotated[Origins, Field(min_length=1)] = Field(
         description="The Qlik nodes' proxy services: https://host[:port]; all https or all http."
     )
     upstream_tls: UpstreamTlsConfig | None = Field(default=None, description="How the nodes prove who they are.")
@@ -231,15 +231,13 @@ class VirtualProxyConfig(Part):
         default="none", description="Anonymous access mode in the QMC."
     )
     same_site: Literal["lax", "none", "strict"] = Field(default="lax", description="SameSite of the session cookie.")
-    allowed_origins: tuple[OriginUrl, ...] = Field(
-        default=(), description="Other sites that may open WebSockets and send data."
-    )
+    allowed_origins: Origins = Field(default=(), description="Other sites that may open WebSockets and send data.")
     require_origin: Flag = Field(default=True, description="Refuse a WebSocket whose request names no Origin.")
     attributes: Annotated[Mapping[str, Texts], AfterValidator(check_attributes)] = Field(
         default={}, description="Session attributes that everybody gets: name to one text or a list."
     )
     attributes_cap: AttributeBytes = Field(default=12288, description="Most bytes of them.")
-    internal_names: tuple[HostName, ...] = Field(default=(), description="Other names of the nodes in redirects.")
+    internal_names: HostNames = Field(default=(), description="Other names of the nodes in redirects.")
     pool: PoolConfig = Field(default=PoolConfig(), description="Connections to the Qlik nodes.")
 
     @property

@@ -184,24 +184,24 @@ def parse_network(value: object) -> Network:
     return loose
 
 
-def parse_path(value: object, info: ValidationInfo) -> Path:
+def parse_path(value: object, validation: ValidationInfo) -> Path:
     """A path; a relative one is taken from the configuration's directory when the loader says which that is."""
     if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
         raise ValueError("must be the path of a file")
-    directory = (info.context or {}).get("directory")
+    directory = (validation.context or {}).get("directory")
     return Path(value) if directory is None else Path(directory, value)
 
 
-def parse_access_target(value: object, info: ValidationInfo) -> Path | Literal["stdout", "off"]:
+def parse_access_target(value: object, validation: ValidationInfo) -> Path | Literal["stdout", "off"]:
     if value == "stdout" or value == "off":
         return value
-    return parse_path(value, info)
+    return parse_path(value, validation)
 
 
-def parse_audit_target(value: object, info: ValidationInfo) -> Path | Literal["stdout"]:
+def parse_audit_target(value: object, validation: ValidationInfo) -> Path | Literal["stdout"]:
     if value == "off":
         raise ValueError("must be stdout or a path: the audit log cannot be switched off")
-    return "stdout" if value == "stdout" else parse_path(value, info)
+    return "stdout" if value == "stdout" else parse_path(value, validation)
 
 
 def one_or_many(value: object) -> object:
@@ -235,5 +235,18 @@ AccessTarget = Annotated[
     Path | Literal["stdout", "off"], PlainValidator(parse_access_target), _text_schema(examples=["stdout", "off"])
 ]
 AuditTarget = Annotated[Path | Literal["stdout"], PlainValidator(parse_audit_target), _text_schema(examples=["stdout"])]
-Addresses = Annotated[tuple[ListenAddress, ...], BeforeValidator(one_or_many), Field(min_length=1)]
-FilePaths = Annotated[tuple[FilePath, ...], BeforeValidator(one_or_many), Field(min_length=1)]
+
+
+def _one_or_many(kind: object) -> BeforeValidator:
+    return BeforeValidator(one_or_many, json_schema_input_type=kind)
+
+
+Texts = Annotated[tuple[str, ...], _one_or_many(str | tuple[str, ...])]
+Addresses = Annotated[
+    tuple[ListenAddress, ...], Field(min_length=1), _one_or_many(ListenAddress | tuple[ListenAddress, ...])
+]
+FilePaths = Annotated[tuple[FilePath, ...], Field(min_length=1), _one_or_many(FilePath | tuple[FilePath, ...])]
+Origins = Annotated[tuple[OriginUrl, ...], _one_or_many(OriginUrl | tuple[OriginUrl, ...])]
+Networks = Annotated[tuple[NetworkRange, ...], _one_or_many(NetworkRange | tuple[NetworkRange, ...])]
+Netlocs = Annotated[tuple[Netloc, ...], _one_or_many(Netloc | tuple[Netloc, ...])]
+HostNames = Annotated[tuple[HostName, ...], _one_or_many(HostName | tuple[HostName, ...])]

@@ -74,11 +74,11 @@ def _pair(file: str, path: KeyPath, pair: _Pair, now: datetime) -> Iterator[Find
         yield from _dates(Finding(file, (*path, at), str(pair.certificate)), chain[0], now)
     except SecretError as error:
         yield Finding(file, (*path, at), str(error))
-    at = f"{pair.prefix}key_password_file"
+    at = setting = f"{pair.prefix}key_password_file"
     try:
         password = read_secret(pair.password_file) if pair.password_file else None
         at = f"{pair.prefix}key"
-        public = read_public_half(pair.key, password)
+        public = read_public_half(pair.key, password, setting)
     except SecretError as error:
         yield Finding(file, (*path, at), str(error))
     if chain and public and _spki(chain[0]) != public:
@@ -98,15 +98,18 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     raise SecretError(text)
 
 
-def read_public_half(path: Path, password: str | None) -> bytes:
-    """The public key (DER) that belongs to a private key file. Raises SecretError, never with content of the file."""
+def read_public_half(path: Path, password: str | None, setting: str = "key_password_file") -> bytes:
+    """The public key (DER) that belongs to a private key file; `setting` is the key that names the password's file.
+
+    Raises SecretError, never with content of a file.
+    """
     exposed = exposure(path)
     if exposed:
         raise SecretError(exposed)
     try:
         key = load_pem_private_key(read_text(path).encode(), password.encode() if password else None)
     except TypeError:
-        wanted = "has no password: remove key_password_file" if password else "has a password: give key_password_file"
+        wanted = f"has no password: remove {setting}" if password else f"has a password: give {setting}"
         raise SecretError(f"{path} {wanted}") from None
     except SecretError:
         raise

@@ -14,7 +14,7 @@ from qproxy.qmc import QmcValue, qmc_values
 
 
 def as_data(config: Config) -> dict[str, Any]:
-    """{"directory", "warnings": [a problem's fields], "virtual_proxies": [{"name", "file", "url", "qmc": [a row's fields]}]}"""
+    """Warnings with the fields of a Problem; virtual proxies, whose `qmc` are rows with the fields of a QmcValue."""
     warnings = [
         {"file": str(one.file), "line": one.line, "column": one.column, "key": one.key, "text": one.text}
         for one in config.warnings

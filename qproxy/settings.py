@@ -84,6 +84,8 @@ class Document:
         return None
 
     def problem(self, path: KeyPath, text: str, *, at_key: bool = False) -> Problem:
+        if path not in self.places and path[:-1] in self.places and path[-1] == 0:
+            path = path[:-1]  # one value where a list could stand
         place = self.place(path)
         line, column = (1, 1) if place is None else place.key if at_key or path not in self.places else place.value
         return Problem(self.file, line, column, key_text(path), text)
@@ -188,6 +190,8 @@ def _flaw(text: str, error: yaml.MarkedYAMLError) -> _Flaw:
     around = text.splitlines()[line - 1 : line]
     if "'\\t'" in words or (around and around[0].lstrip(" ").startswith("\t")):
         return _Flaw(line, column, _TAB)
+    if around and "${" in around[0] and "flow" in words:
+        return _Flaw(line, column, "within [ ] and { } a ${NAME} must stand in quotes")
     hint = next((hint for sign, hint in _HINTS.items() if sign in words), "this is not YAML: " + words.strip())
     return _Flaw(line, column, hint)
 
