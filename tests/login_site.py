@@ -3,15 +3,16 @@
 The browser follows nothing, so that a test sees each answer.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, DummyCookieJar
-from aiohttp.test_utils import TestServer
+from aiohttp import ClientSession, DummyCookieJar, web
 from argon2 import PasswordHasher
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -24,7 +25,7 @@ from qproxy.auth.user_file import Entry
 from qproxy.model import Attributes, End, Session, User, new_session_id
 from qproxy.web.desk import LoginDesk, LoginEvent
 from qproxy.web.login import login_app
-from qproxy.web.own_pages import PROTOCOL
+from qproxy.web.own_pages import OwnPagesProtocol
 
 KEYS = LoginKeys([b"a key for tests, 32 bytes long.."])
 PASSWORD = "correct horse"
@@ -155,6 +156,17 @@ class Site:
     def desk(self) -> Desk:
         return self.desks["sales"]
 
+    async def raw(self, request: bytes) -> bytes:
+        """All that comes back for these bytes until the server closes."""
+        host, port = self.server.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(request)
+            return await asyncio.wait_for(reader.read(), 10)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
     def browser(self) -> Browser:
         return Browser(self.client, self.server)
 
@@ -167,13 +179,17 @@ def password_method(path: Path) -> PasswordFile:
 async def open_site(*desks: Desk) -> AsyncIterator[Site]:
     named = {desk.name: desk for desk in desks}
     seen: Mapping[str, LoginDesk] = named
-    server = TestServer(login_app(seen, KEYS))
-    await server.start_server(**PROTOCOL)
+    runner = web.AppRunner(login_app(seen, KEYS))
+    await runner.setup()
+    assert runner.server is not None
+    door = partial(OwnPagesProtocol, runner.server)
+    listener = await asyncio.get_running_loop().create_server(door, "127.0.0.1", 0)
     try:
         async with ClientSession(cookie_jar=DummyCookieJar()) as client:
-            yield Site(named, client, str(server.make_url("")).rstrip("/"))
+            yield Site(named, client, "http://{}:{}".format(*listener.sockets[0].getsockname()))
     finally:
-        await server.close()
+        listener.close()
+        await runner.cleanup()
         for desk in desks:
             for method in desk.methods:
                 await method.close()

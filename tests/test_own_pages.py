@@ -8,6 +8,7 @@ import pytest
 from login_site import PASSWORD, Site, sales_site
 
 LOGIN = "/qproxy/login/sales"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -82,3 +83,22 @@ async def test_an_odd_address_gets_a_page_of_ours(site: Site, target: str) -> No
 async def test_a_cookie_jar_and_a_deep_link_of_many_kilobytes_are_read(site: Site) -> None:
     reply = await site.browser().get(f"{LOGIN}?state={'A' * 7900}", {"Cookie": f"foreign={'x' * 7000}"})
     assert reply.status == 200
+
+
+BROKEN = [
+    b"Transfer-Encoding: chunked\r\n\r\nzz<b>canary\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n5\r\nname=\r\nZZcanary\r\n",
+    b"Content-Length: canary\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("rest", BROKEN, ids=range(3))
+async def test_broken_bytes_are_neither_repeated_nor_logged(
+    site: Site, rest: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = await site.raw(f"POST {LOGIN} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode() + rest)
+    assert b" 400 Bad Request" in answer.partition(b"\r\n")[0]
+    assert b"Server:" not in answer
+    assert b"canary" not in answer
+    assert "canary" not in caplog.text

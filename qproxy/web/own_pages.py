@@ -4,6 +4,7 @@ ends, so that the next request on it is looked at afresh by the data plane.
 It must not show or log what a request or an exception carried along.
 """
 
+import asyncio
 import logging
 import secrets
 import traceback
@@ -28,13 +29,46 @@ PROTOCOL: Final[Mapping[str, Any]] = {
     "max_field_size": 32768,
     "max_headers": 1000,
     "auto_decompress": False,
-    "lingering_time": 2.0,
+    "lingering_time": 1.0,
     "access_log": None,
 }
-"""How aiohttp's server behind the door is set: what the data plane let through must not be refused by aiohttp, whose
-own error page repeats the bytes that it did not like; bodies stay as they came, since unpacking a broken one that
-nobody asked for is logged with a traceback; access lines are written by the data plane.
-"""
+"""What the data plane let through must not be refused by aiohttp; bodies stay as they came, since a broken one that
+nobody asked for is logged with a traceback; access lines are written by the data plane."""
+
+
+class OwnPagesProtocol(web.RequestHandler):
+    """What takes over a connection at the door: aiohttp's protocol without its error page, which repeats the bytes that
+    it did not like, and without its log records, which hold them too.
+    """
+
+    def __init__(self, server: web.Server) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **PROTOCOL)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        request_id = secrets.token_hex(8)
+        failure = Failure.BAD_REQUEST if 400 <= status < 500 else Failure.INTERNAL
+        log.info("request %s refused: aiohttp says %d, %s", request_id, status, type(exc).__name__)
+        headers, body = failure_page(failure, request_id, html=True)
+        response = _WithoutBanner(status=failure.status, headers=CIMultiDict(headers), body=body)
+        response.force_close()
+        return response
+
+    def log_exception(self, *_: Any, **__: Any) -> None:
+        """Its text may hold what was sent; our own record is made where the answer is."""
+
+
+class _WithoutBanner(web.Response):
+    """For errors before there is an application: no signal is sent for those."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
 
 
 def anyone(request: web.Request) -> Caller:
