@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 # Set while an install is under way: a build that was cut off is thrown away, never continued.
 UNFINISHED := $(VENV)/unfinished
+COMMA := ,
 CHECK_FLAG := $(if $(filter 1 yes true,$(CHECK)),--check)
 
 .PHONY: run test coverage lint format extras pins clean help
@@ -57,7 +58,7 @@ $(VENV)/made-test: $(SOURCES)
 	@touch $(VENV)/made-run $@
 
 $(VENV)/made-lint: $(SOURCES)
-	@$(call install,.[test,lint])
+	@$(call install,.[test$(COMMA)lint])
 	@touch $(VENV)/made-run $(VENV)/made-test $@
 
 # install(WHAT): a sound venv first, then WHAT editable with the pinned versions.
