@@ -68,7 +68,7 @@ class SessionModule:
         heard = Heard(request.method, request.raw_path, request.headers, await request.read())
         self.heard.append(heard)
         if request.method == "GET" and "session" in heard.path:
-            found = self.sessions.get(unquote(heard.path.rpartition("/")[2]))
+            found = self.sessions.get(unquote(heard.path.partition("?")[0].rpartition("/")[2]))
             return web.json_response(found) if found else web.json_response({"error": "unknown"}, status=404)
         if request.method == "GET":
             return web.json_response([])
@@ -169,7 +169,9 @@ async def site(
         plan = {"virtual_proxies": (VirtualProxySettings(**(settings | dict(vp or {}))),), "apps": (SALES,)}
         node = QlikNode(SimConfig(**(plan | config), toggles=Toggles(**(toggles or {}))), clock)
         await node.start()
-        client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        # The node closes connections unannounced after its redirects, so none is used twice.
+        connector = aiohttp.TCPConnector(force_close=True)
+        client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
         try:
             yield Site(node, module, client, clock)
         finally:
