@@ -72,7 +72,7 @@ if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
 fi; \
 touch $(UNFINISHED); \
 echo "Installing qproxy: $(1) ..."; \
-$(PIP) install --quiet --constraint constraints.txt --editable '$(1)'; \
+$(PIP) install -qq --constraint constraints.txt --editable '$(1)'; \
 rm -f $(UNFINISHED)
 endef
 
