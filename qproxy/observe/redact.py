@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from qproxy.model import short_hash
+from qproxy.observe.lines import clean
 
 HIDDEN = "***"
 MEMO_TARGET = 512
@@ -54,11 +55,13 @@ def _names(words: tuple[str, ...]) -> str:
 
 
 _SCHEMES = re.compile(r"(?i)\b(bearer|basic|negotiate|ntlm)\s+[A-Za-z0-9+/=._~-]{16,}")
+_FRESH = r"(?:(?<![\w-])|(?<=\\[nrt]))"
+"""Where a name may begin; behind a backslash escape too, as in the repr of bytes."""
 _HEADERS = re.compile(
-    r"(?i)\b((?:set-)?cookie|(?:proxy-)?authorization|x-qlik-session[\w-]*|x-qlik-proxysession|x-qlik-xrfkey)"
+    rf"(?i){_FRESH}((?:set-)?cookie|(?:proxy-)?authorization|x-qlik-session[\w-]*|x-qlik-proxysession|x-qlik-xrfkey)"
     r"(['\"]?\s*[:=,]\s*)[^\r\n]*"
 )
-_WORDS = re.compile(rf"(?i)(?<![\w-])({_names(_ALWAYS)})(['\"]?\s*[=:]\s*['\"]?)[^\s&;,'\"<>)]+")
+_WORDS = re.compile(rf"(?i){_FRESH}({_names(_ALWAYS)})(['\"]?\s*[=:]\s*['\"]?)[^\s&;,'\"<>)]+")
 _PARAMETERS = re.compile(rf"(?i)([?&;]|%3F|%26)({_names(_ALWAYS + _IN_ADDRESSES)})(=|%3D)[^\s&;'\"<>)]*")
 _MODULE = re.compile(r"(?i)(/+session-module/+[^/\s]+/+session/+)[^\s?'\"]+")
 _OUR_ID = re.compile(
@@ -153,4 +156,4 @@ class Secrets:
 
 def short_session(session: str) -> str:
     """A session as logs may show it: short hashes stay, anything longer is hashed first."""
-    return session if len(session) <= 8 else short_hash(session)
+    return session if len(session) <= 8 else short_hash(clean(session))

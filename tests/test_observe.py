@@ -1,0 +1,249 @@
+"""Access lines, application log and the object that joins them: nothing is forged, nothing leaks, nothing blocks."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import wait_until
+
+from qproxy.errors import Failure
+from qproxy.model import new_session_id
+from qproxy.observe import AccessRecord, LogTargets, Metrics, Observer, Secrets, log_no_more, log_to, verify_audit
+from qproxy.observe.access import json_form, text_form
+from qproxy.observe.lines import text_line
+from qproxy.observe.sink import Sink
+
+CANARY = "CANARYcanary0123456789"
+RECORD = AccessRecord(
+    1_700_000_000.25, "r1", "203.0.113.7", "GET", "qlik.example", "/hub/?qlikTicket=abc", status=200, sent=512,
+    duration=0.0123, upstream="10.0.0.1:443", first_byte=0.004, vp="sales", user="SSO\\john", session="0123abcd",
+)  # fmt: skip
+TUNNEL = replace(
+    RECORD, kind="websocket", status=101, close_code=1001, closed_by="upstream", failure=Failure.UPSTREAM_GONE
+)
+STRINGS = [one.name for one in fields(AccessRecord) if one.type == "str" or one.type is str]
+
+
+def observer(folder: Path, **targets: Any) -> Observer:
+    names = {"access": str(folder / "access.log"), "audit": str(folder / "audit.log")} | targets
+    return Observer(LogTargets(**names), Metrics(("sales",)), lambda: 1_700_000_000.25)
+
+
+# --- access lines ---
+
+
+def test_a_json_line_tells_the_whole_request() -> None:
+    assert json.loads(json_form(RECORD)) == {
+        "time": "2023-11-14T22:13:20.250Z", "id": "r1", "client": "203.0.113.7", "method": "GET",
+        "host": "qlik.example", "target": "/hub/?qlikTicket=***", "protocol": "HTTP/1.1", "status": 200, "received": 0,
+        "sent": 512, "seconds": 0.0123, "upstream": "10.0.0.1:443", "first_byte": 0.004, "vp": "sales",
+        "user": "SSO\\john", "session": "0123abcd", "failure": "-", "blame": "-", "kind": "http", "agent": "-",
+    }  # fmt: skip
+
+
+def test_a_tunnels_line_says_who_closed_it() -> None:
+    line = json.loads(json_form(TUNNEL))
+    assert (line["close_code"], line["closed_by"], line["failure"], line["blame"]) == (
+        1001, "upstream", "upstream_gone", "upstream",
+    )  # fmt: skip
+    assert json.loads(json_form(replace(TUNNEL, close_code=None)))["close_code"] is None
+
+
+def test_a_text_line_reads_from_left_to_right() -> None:
+    line = text_form(TUNNEL)
+    assert line.startswith(
+        '2023-11-14T22:13:20.250Z "203.0.113.7" "SSO\\\\john" "GET /hub/?qlikTicket=*** HTTP/1.1" 101 '
+    )
+    assert 'close=1001 closed_by="upstream"' in line
+
+
+@given(
+    st.sampled_from(STRINGS),
+    st.text(st.characters()) | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+)
+def test_no_text_of_a_stranger_ends_a_line_or_forges_one(name: str, text: str) -> None:
+    record = replace(TUNNEL)
+    setattr(record, name, text)
+    assert isinstance(json.loads(json_form(record)), dict)
+    for line in (json_form(record), text_form(record)):
+        assert line[:-1].isprintable()
+        assert line[:-1].isascii()
+        assert line.endswith("\n")
+
+
+def test_bytes_that_are_no_utf8_are_shown_escaped() -> None:
+    target = b"/caf\xe9".decode("utf-8", "surrogateescape")
+    assert json.loads(json_form(replace(RECORD, target=target)))["target"] == "/caf\\xe9"
+    assert json.loads(json_form(replace(RECORD, agent="\ud800\x7f")))["agent"] == "\\ud800\x7f"
+
+
+def test_a_long_target_is_cut_after_its_secrets_were_hidden() -> None:
+    line = json.loads(json_form(replace(RECORD, target="/x?token=" + "s" * 3000 + "&a=" + "b" * 3000)))
+    assert line["target"].startswith("/x?token=***&a=bbb")
+    assert len(line["target"]) < 2100
+
+
+def test_text_fields_are_quoted_unless_they_are_words() -> None:
+    assert text_line({"a": "word_1", "b": "two words", "c": 3, "d": ["x"]}) == 'a=word_1 b="two words" c=3 d=["x"]'
+
+
+# --- the sink ---
+
+
+def test_lines_reach_the_file_and_close_writes_the_rest(tmp_path: Path) -> None:
+    log = observer(tmp_path)
+    for number in range(1000):
+        log.access(replace(RECORD, request_id=str(number)))
+    log.close()
+    ids = [json.loads(line)["id"] for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert (ids, log.dropped) == ([str(number) for number in range(1000)], 0)
+
+
+def test_lines_are_written_without_waiting_for_the_end(tmp_path: Path) -> None:
+    log = observer(tmp_path)
+    log.access(RECORD)
+    wait_until(lambda: (tmp_path / "access.log").stat().st_size)
+    log.close()
+    assert b'"r1"' in (tmp_path / "access.log").read_bytes()
+
+
+if sys.platform != "win32":
+
+    def test_a_stuck_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        sink = Sink(str(pipe), lines=100)
+        started = time.monotonic()
+        for _ in range(50_000):
+            sink.put("x" * 100 + "\n")
+        assert sink.refused > 0
+        assert time.monotonic() - started < 5
+        os.close(reader)  # lets the stuck thread go
+        sink.close()
+
+
+def test_a_full_disk_drops_lines_says_so_once_and_counts_them(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink("/dev/full")
+    for expected in (1, 2):
+        sink.put("line\n")
+        wait_until(lambda expected=expected: sink.dropped == expected)  # type: ignore[misc]
+    sink.close()
+    assert len(caplog.records) == 1
+    assert "lines are dropped" in caplog.text
+
+
+def test_a_disk_with_room_again_is_written_to_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Sink(str(tmp_path / "log"))
+    with monkeypatch.context() as patch:
+        patch.setattr("qproxy.observe.sink.write_all", tear)
+        sink.put("lost line\n")
+        wait_until(lambda: sink.lost)
+    sink.put("kept line\n")
+    sink.close()
+    assert (tmp_path / "log").read_text() == "lost\nkept line\n"
+
+
+def tear(descriptor: int, data: bytes) -> None:
+    """A disk that is full in the middle of a line."""
+    os.write(descriptor, data[:4])
+    raise OSError(28, "No space left on device")
+
+
+def test_a_rotated_log_is_opened_anew(tmp_path: Path) -> None:
+    log = observer(tmp_path)
+    (tmp_path / "access.log").rename(tmp_path / "access.log.1")
+    log.reopen()
+    wait_until((tmp_path / "access.log").exists)
+    log.access(RECORD)
+    log.close()
+    assert (tmp_path / "access.log").stat().st_size > 0
+
+
+def test_a_log_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="missing"):
+        observer(tmp_path, access=str(tmp_path / "missing" / "access.log"))
+
+
+def test_logs_that_are_off_cost_nothing_and_say_yes(tmp_path: Path) -> None:
+    log = observer(tmp_path, access="off", audit="off")
+    log.access(RECORD)
+    assert log.audit("login") is True
+    log.reopen()
+    log.close()
+    assert (list(tmp_path.iterdir()), log.dropped) == ([], 0)
+
+
+def test_stdout_takes_access_lines() -> None:
+    code = (
+        "from qproxy.observe import *;"
+        "o = Observer(LogTargets(access='stdout', audit='off', form='text'), Metrics(), float);"
+        "o.access(AccessRecord(0.0, 'r1', 'c', 'GET', 'h', '/')); o.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith('1970-01-01T00:00:00.000Z "c" "-" "GET / HTTP/1.1" 0 0 ')
+
+
+def test_a_program_without_stdout_is_told_to_give_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    with pytest.raises(OSError, match="give the log a path"):
+        Sink("stdout")
+
+
+# --- the application log ---
+
+
+@pytest.fixture(params=["json", "text"])
+def stream(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    secrets = Secrets()
+    secrets.learn(CANARY)
+    written = io.StringIO()
+    handler = log_to(secrets, request.param, "INFO", written)
+    yield written
+    log_no_more(handler)
+
+
+def test_an_application_line_has_no_secret_and_no_second_line(stream: io.StringIO) -> None:
+    logging.getLogger("qproxy.x").warning("Cookie: a=%s\nforged %s", "abc", CANARY)
+    assert stream.getvalue().count("\n") == 1
+    assert "Cookie: ***" in stream.getvalue()
+    assert CANARY not in stream.getvalue()
+
+
+@pytest.mark.error_log("failed")
+def test_a_traceback_has_no_secret_either(stream: io.StringIO) -> None:
+    try:
+        raise ValueError(f"bad {CANARY}")
+    except ValueError:
+        logging.getLogger("qproxy.x").exception("failed")
+    assert "ValueError: bad ***" in stream.getvalue()
+    assert stream.getvalue().count("\n") == 1
+
+
+# --- secrets in every field ---
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_log_shows_a_canary(tmp_path: Path, stream: io.StringIO, form: str) -> None:
+    log, session_id = observer(tmp_path, form=form), new_session_id()
+    for name in ("qlikTicket", "qlik-csrf-token", "xrfkey", "targetId", "state", "code", "id_token", "password"):
+        log.access(replace(RECORD, target=f"/x?{name}={CANARY}&next=%2F%3F{name}%3D{CANARY}", session=session_id))
+        log.audit("login", **{name: CANARY}, session=session_id, detail=f"/x?{name}={CANARY}", seen=session_id)
+        logging.getLogger("qproxy").info("%s asked /x?%s=%s", session_id, name, CANARY)
+    log.close()
+    written = "".join(path.read_text() for path in tmp_path.iterdir()) + stream.getvalue()
+    assert len(written) > 5000
+    assert CANARY not in written
+    assert session_id not in written
+    assert verify_audit(tmp_path / "audit.log") == []
