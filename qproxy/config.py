@@ -128,11 +128,16 @@ class LifetimeConfig(Part):
         return Lifetime(self.idle, self.absolute)
 
 
+class ByQlikLifetimeConfig(LifetimeConfig):
+    """Qlik ends its sessions itself: these are only for what it forgets."""
+
+    idle: Duration = Field(default=3600, description="One is forgotten after this time without a question for it.")
+    absolute: Duration = Field(default=86400, description="One is forgotten this long after it was made.")
+
+
 class ByQlikConfig(Part):
     cap: Count = Field(default=10_000, description="Most of them at one time.")
-    lifetime: LifetimeConfig = Field(
-        default=LifetimeConfig(idle=3600, absolute=86400), description="How long we keep them."
-    )
+    lifetime: ByQlikLifetimeConfig = Field(default=ByQlikLifetimeConfig(), description="How long we keep them.")
 
 
 class SessionsConfig(Part):

@@ -176,16 +176,6 @@ def _session_keys(server: ServerConfig) -> Iterator[Finding]:
             yield Finding(SERVER, ("sessions", "key"), str(error))
 
 
-def session_keys(server: ServerConfig) -> tuple[bytes, ...]:
-    """The keys of the session store, 32 bytes each: the first encrypts, all decrypt. None for the memory store.
-
-    Raises SecretError.
-    """
-    if server.sessions.key is not None:
-        return (parse_key(server.sessions.key.get_secret_value()),)
-    return tuple(read_key(path) for path in server.sessions.key_file or ())
-
-
 def _writable(path: KeyPath, target: Path) -> Iterator[Finding]:
     directory = target.parent
     if target.is_dir():

@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from qproxy.config_files import session_keys
-
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has access lists, no modes")
 TLS_SERVER = SERVER.replace(
     "sessions:", "  tls:\n    certificate: ../certs/public.pem\n    key: ../certs/public_key.pem\nsessions:"
@@ -165,20 +163,17 @@ def test_files_may_be_left_for_later(site: ConfigSite) -> None:
     assert site.write(sales=LOGIN_SALES).problems(files=False) == []
 
 
-def test_the_session_keys_are_read_in_their_order(site: ConfigSite) -> None:
+def test_a_list_of_session_keys_is_kept_in_its_order(site: ConfigSite) -> None:
     server = SQLITE_SERVER.replace("../certs/session.key", "[../certs/session.key, ../certs/old-session.key]")
-    keys = session_keys(site.write(server).load().server)
-    assert [len(key) for key in keys] == [32, 32]
-    assert keys[0].hex() == (site.root / "certs/session.key").read_text()
+    files = site.write(server).load().server.sessions.key_file or ()
+    assert [path.name for path in files] == ["session.key", "old-session.key"]
 
 
-def test_the_session_key_may_come_from_the_environment(site: ConfigSite) -> None:
-    server = SERVER.replace("store: memory", "path: ../state/x.db\n  key: ${SESSION_KEY}")
-    assert session_keys(site.write(server).load({"SESSION_KEY": "00" * 32}).server) == (bytes(32),)
-
-
-def test_the_memory_store_needs_no_key(site: ConfigSite) -> None:
-    assert session_keys(site.write().load().server) == ()
+def test_one_bad_session_key_of_several_is_named(site: ConfigSite) -> None:
+    (site.root / "certs/old-session.key").unlink()
+    server = SQLITE_SERVER.replace("../certs/session.key", "[../certs/session.key, ../certs/old-session.key]")
+    (problem,) = site.write(server).problems()
+    assert problem.startswith("server.yaml:6:36: sessions.key_file[1]: ")
 
 
 def test_a_bad_session_key_file_is_refused_without_its_content(site: ConfigSite) -> None:

@@ -1,0 +1,96 @@
+"""The documentation says everything, and what it says is so."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import yaml
+from config_site import ENVIRON, SALES, SERVER, ConfigSite
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from qproxy.config import ServerConfig, VirtualProxyConfig
+from qproxy.config_words import keys_of
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = (ROOT / "docs/config.md").read_text(encoding="utf-8")
+MODELS: dict[str, type[BaseModel]] = {"server.yaml": ServerConfig, "A virtual proxy's file": VirtualProxyConfig}
+
+
+# --- every configuration key: in a table, with its true default and an example that is taken ---
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """Key to [meaning, default, example] of the tables under a heading of docs/config.md."""
+    section = CONFIG.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    cells = [re.split(r" \| ", line.strip("| ")) for line in section.splitlines() if line.startswith("| `")]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+KEYS = [(heading, key, found) for heading, model in MODELS.items() for key, found in keys_of(model).items()]
+IDS = [f"{heading}: {key}" for heading, key, _ in KEYS]
+
+
+@pytest.mark.parametrize("heading", MODELS)
+def test_every_configuration_key_is_documented_and_no_other(heading: str) -> None:
+    assert list(rows(heading)) == list(keys_of(MODELS[heading]))
+
+
+def taken(found: FieldInfo, written: str) -> Any:
+    """What the key makes of this text, which stands in backticks."""
+    kind: Any = Annotated[found.annotation, "as the key has it", *found.metadata]
+    text = yaml.load(written.strip("`"), yaml.BaseLoader)
+    return TypeAdapter(kind).validate_python(text)
+
+
+@pytest.mark.parametrize(("heading", "key", "found"), KEYS, ids=IDS)
+def test_the_documented_default_is_the_one_that_holds(heading: str, key: str, found: FieldInfo) -> None:
+    default = rows(heading)[key][1]
+    if found.is_required() or (found.default is None and not default.startswith("`")):
+        assert (default == "required") is found.is_required()
+    else:
+        assert taken(found, default) == found.default
+
+
+@pytest.mark.parametrize(("heading", "key", "found"), KEYS, ids=IDS)
+def test_the_documented_example_is_taken(heading: str, key: str, found: FieldInfo) -> None:
+    assert taken(found, rows(heading)[key][2]) is not None
+
+
+# --- every YAML block of the documentation, and every example file, loads ---
+
+BLOCK = re.compile(r"```yaml\n# (\w+)\.yaml\n(.*?)```", re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCKS = [
+    pytest.param(name, text, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, (name, text) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")))
+]
+
+
+def completed(text: str, rest: str) -> str:
+    """The block, and what it does not say of the smallest file that loads."""
+    block = yaml.safe_load(text)
+    missing = {key: value for key, value in yaml.safe_load(rest).items() if key not in block}
+    return text + (yaml.safe_dump(missing) if missing else "")
+
+
+@pytest.mark.parametrize(("name", "text"), BLOCKS)
+def test_every_yaml_block_loads(tmp_path: Path, name: str, text: str) -> None:
+    site = ConfigSite(tmp_path).with_files()
+    site.write(completed(text, SERVER)) if name == "server" else site.write(SERVER, **{name: completed(text, SALES)})
+    assert site.problems() == []
+
+
+def test_every_yaml_block_says_which_file_it_is() -> None:
+    unnamed = {page.name: page.read_text().count("```yaml") - len(BLOCK.findall(page.read_text())) for page in PAGES}
+    assert {page: count for page, count in unnamed.items() if count} == {}
+
+
+def test_the_example_files_load(tmp_path: Path) -> None:
+    site = ConfigSite(tmp_path).with_files()
+    for example in (ROOT / "config").glob("*.example.yaml"):
+        name = example.name.replace(".example", "")
+        (site.directory / name).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    assert [vp.name for vp in site.load(ENVIRON).virtual_proxies] == ["finance", "sales"]
