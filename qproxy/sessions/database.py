@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ ADVICE = {
 
 
 class Database:
-    """Opened at the first use, and again after any error, so that it recovers by itself when the cause is gone."""
+    """Opened at the first use, and again after an error, so that it recovers by itself when the cause is gone."""
 
     def __init__(self, path: Path, busy_seconds: float, page_limit: int | None) -> None:
         self._path = path
@@ -60,8 +60,17 @@ class Database:
         try:
             return work(self._current())
         except (sqlite3.Error, OSError, UnusableFile) as error:
-            self._let_go()
+            self._after(error)
             raise StoreUnavailable(f"the session store {self._path} cannot be used: {_explain(error)}") from error
+
+    def _after(self, error: Exception) -> None:
+        """On a full disk the connection is kept, as it still reads and could not be opened again; the log is used anew
+        from its start, so that people can at least log out."""
+        if _name(error).startswith("SQLITE_FULL") and self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        elif not _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            self._let_go()
 
     def _current(self) -> sqlite3.Connection:
         if self._connection is not None and self._file != _identity(self._path):
@@ -127,7 +136,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _explain(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "its directory does not exist: create it, owned by the user that runs qproxy"
-    if isinstance(error, sqlite3.Error):
-        name = getattr(error, "sqlite_errorname", "")
-        return next((text for start, text in ADVICE.items() if name.startswith(start)), str(error))
-    return str(error)
+    return next((text for start, text in ADVICE.items() if _name(error).startswith(start)), str(error))
+
+
+def _name(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", "")
