@@ -22,6 +22,8 @@ class Rule(IntEnum):
     DROP = 3
 
 
+PASS, READ, TAKE, DROP = Rule
+
 _HOP_BY_HOP = "keep-alive proxy-connection proxy-authorization proxy-authenticate te trailer http2-settings"
 
 _IDENTITY = """x-qlik-user x-qlik-security x-qlik-proxysession x-qlik-proxyid x-qlik-app x-qlik-trace
@@ -76,12 +78,14 @@ class FieldMemo:
     but speed.
     """
 
-    __slots__ = ("_lines", "_name", "_rules")
+    __slots__ = ("_lines", "_name", "_rules", "known")
     CAPACITY = 4096
     LONGEST = 400
 
     def __init__(self, rules: dict[bytes, Rule], name: re.Pattern[bytes]) -> None:
         self._lines: dict[bytes, Field] = {}
+        self.known = self._lines.get
+        """What a line means if it was read before: the hot path asks this first, without a call of ours."""
         self._rules = rules
         self._name = name
 
@@ -154,16 +158,14 @@ def sort_request(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes
     """
     passed: list[bytes] = []
     named: dict[bytes, bytes] = {}
-    read = _request_fields.read
+    known, read = _request_fields.known, _request_fields.read
     for line in lines:
-        rule, name, value = read(line)
-        if rule == Rule.PASS:
+        rule, name, value = known(line) or read(line)
+        if rule is PASS:
             passed.append(line)
-        elif rule != Rule.DROP:
-            if name in named:
-                value = _joined(name, named[name], value)
-            named[name] = value
-            if rule == Rule.READ:
+        elif rule is not DROP:
+            named[name] = _joined(name, named[name], value) if name in named else value
+            if rule is READ:
                 passed.append(line)
     return passed, named
 
@@ -173,16 +175,16 @@ def sort_response(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, byte
     passed: list[bytes] = []
     named: dict[bytes, bytes] = {}
     cookies: list[bytes] = []
-    read = _response_fields.read
+    known, read = _response_fields.known, _response_fields.read
     for line in lines:
-        rule, name, value = read(line)
-        if rule == Rule.PASS:
+        rule, name, value = known(line) or read(line)
+        if rule is PASS:
             passed.append(line)
         elif name == b"set-cookie":
             cookies.append(value)
-        elif rule != Rule.DROP:
+        elif rule is not DROP:
             named[name] = _joined(name, named[name], value) if name in named else value
-            if rule == Rule.READ:
+            if rule is READ:
                 passed.append(line)
     return passed, named, cookies
 

@@ -5,6 +5,7 @@ then sorted by qproxy.headers. Nothing here knows where a request goes.
 """
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -23,6 +24,8 @@ _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 _BODYLESS_STATUS = frozenset({204, 304})
 _ABSOLUTE_FORM = re.compile(rb"https?://(?P<authority>[^/?#@\\]+)(?P<rest>[/?].*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(rb"[a-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?", re.IGNORECASE)
+_PLAIN_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _REQUEST_LINE = re.compile(rb"([A-Z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -77,8 +80,8 @@ def _bad_request_line(line: bytes) -> Refused:
 
 
 def _check_host(head: RequestHead) -> None:
-    host = head.named.get(b"host")
-    if host is None or _HOST.fullmatch(host) is None:
+    host = head.named.get(b"host", b"")
+    if not _is_host(host):
         raise Refused(Failure.BAD_REQUEST, "no Host, or one that is no host name")
     if head.target.startswith(b"/"):
         return
@@ -91,6 +94,11 @@ def _check_host(head: RequestHead) -> None:
         raise Refused(Failure.MISDIRECTED, "the target names another host than Host")
     rest: bytes = absolute["rest"] or b"/"
     head.target = rest if rest.startswith(b"/") else b"/" + rest
+
+
+@lru_cache(maxsize=256)
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None
 
 
 def _frame_request(head: RequestHead) -> None:
@@ -110,16 +118,19 @@ def _frame_request(head: RequestHead) -> None:
 
 
 def _persist_or_upgrade(head: RequestHead) -> None:
-    connection = head.named.get(b"connection")
-    named = headers.tokens(connection) if connection is not None else []
-    head.keep_alive = head.minor == 1 and b"close" not in named
     expect = head.named.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise Refused(Failure.BAD_REQUEST, "an expectation other than 100-continue")
+    connection = head.named.get(b"connection")
+    head.keep_alive = head.minor == 1
+    if connection is None or connection in _PLAIN_KEEP_ALIVE:
+        return
+    named = headers.tokens(connection)
+    if b"close" in named:
+        head.keep_alive = False
     if b"upgrade" in named and b"upgrade" in head.named:
         _check_upgrade(head)
-    if named:
-        headers.without_nominated(head)
+    headers.without_nominated(head)
 
 
 def _check_upgrade(head: RequestHead) -> None:
@@ -143,17 +154,22 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
         passed, named, cookies = headers.sort_response(lines)
     except Refused as refused:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, refused.detail) from None
-    version, _, rest = line.partition(b" ")
-    status, _, reason = rest.partition(b" ")
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(status) != 3 or len(lines) > MOST_FIELDS:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None or len(lines) > MOST_FIELDS:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, "the status line, or too many fields")
-    head = ResponseHead(int(status), reason, 0 if version == b"HTTP/1.0" else 1, passed, named, cookies)
+    head = ResponseHead(int(match[2]), match[3] or b"", int(match[1]), passed, named, cookies)
     head.length = _response_length(head, method)
-    connection = headers.tokens(named.get(b"connection", b""))
-    head.keep_alive = (
-        b"close" not in connection and (head.minor == 1 or b"keep-alive" in connection) and head.length != UNTIL_CLOSE
-    )
+    head.keep_alive = head.length != UNTIL_CLOSE and _persists(head.minor, named.get(b"connection"))
     return head
+
+
+def _persists(minor: int, connection: bytes | None) -> bool:
+    if connection is None:
+        return minor == 1
+    if connection in _PLAIN_KEEP_ALIVE:
+        return True
+    named = headers.tokens(connection)
+    return b"close" not in named and (minor == 1 or b"keep-alive" in named)
 
 
 def _response_length(head: ResponseHead, method: bytes) -> int:
@@ -188,15 +204,18 @@ def write_request(head: RequestHead, lines: list[bytes]) -> bytes:
 
 def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     """The head as the browser gets it. `chunked`: how the body will be framed when its length is not known."""
-    parts = [b"HTTP/1.1 %d " % head.status + head.reason, *head.lines]
-    parts.extend(b"Set-Cookie: " + cookie for cookie in head.cookies)
-    for name, spelled in ((b"location", b"Location: "), (b"content-location", b"Content-Location: ")):
-        if name in head.named:
-            parts.append(spelled + head.named[name])
+    named = head.named
+    parts = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines]
+    if head.cookies:
+        parts.extend([b"Set-Cookie: " + cookie for cookie in head.cookies])
+    if b"location" in named:
+        parts.append(b"Location: " + named[b"location"])
+    if b"content-location" in named:
+        parts.append(b"Content-Location: " + named[b"content-location"])
     if chunked:
         parts.append(b"Transfer-Encoding: chunked")
-    elif b"content-length" in head.named and head.length >= 0 and head.status >= 200 and head.status != 204:
-        parts.append(b"Content-Length: " + head.named[b"content-length"])
+    elif b"content-length" in named and head.length >= 0 and head.status >= 200 and head.status != 204:
+        parts.append(b"Content-Length: " + named[b"content-length"])
     if head.status == 101:
         parts.append(b"Connection: Upgrade\r\nUpgrade: websocket")
     elif close:
