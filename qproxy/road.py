@@ -9,6 +9,7 @@ import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from qproxy import cookies, headers
@@ -16,7 +17,7 @@ from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
-from qproxy.gate import Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
+from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
 from qproxy.headers import CHUNKED, RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
@@ -59,6 +60,7 @@ class Road:
         self._scheme, _, self._host = surroundings.origin.partition("://")
         self._ids = itertools.count(1)
         self._run = secrets.token_hex(4)
+        self._forwarded = lru_cache(maxsize=1024)(self._forwarded_lines)
         self.own_pages = surroundings.own_pages
         self.finished = surroundings.finished
 
@@ -74,9 +76,9 @@ class Road:
         vp = self._vps[area]
         label.vp = area
         verdict = self._around.gate.admit(vp, head)
-        if isinstance(verdict, Awaitable):
-            return self._decide_later(vp, head, record, verdict)
-        return self._follow(vp, head, record, verdict)
+        if isinstance(verdict, VERDICTS):
+            return self._follow(vp, head, record, verdict)
+        return self._decide_later(vp, head, record, verdict)
 
     async def _decide_later(
         self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Awaitable[Verdict]
@@ -90,13 +92,16 @@ class Road:
         if session is not None:
             record.label.user = str(session.user)
             record.label.session = session.short
-        forwarded = headers.forwarded_lines(record.label.client, self._scheme, self._host)
+        forwarded = self._forwarded(record.label.client)
         return Forward(
             vp.pool,
             headers.to_upstream(head, verdict.cookie, forwarded),
             lambda answer: self._rewrite(vp, head, session, answer),
-            vp.tunnels_of(session.id if session is not None else ""),
+            vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
         )
+
+    def _forwarded_lines(self, client: str) -> list[bytes]:
+        return headers.forwarded_lines(client, self._scheme, self._host)
 
     def _new_id(self) -> str:
         return f"{self._run}-{next(self._ids):x}"

@@ -37,13 +37,14 @@ class TunnelOwner(Protocol):
 class Forward:
     """Pass the request on: to a node of `pool`, with these header lines.
 
-    `rewrite` changes the answer's head in place before it goes to the browser, or gives an Answer to send instead.
+    `rewrite` changes the answer's head in place before it goes to the browser, or gives an Answer to send instead;
+    `owner` is needed on an upgrade only.
     """
 
     pool: "Pool"
     lines: list[bytes]
     rewrite: Callable[[ResponseHead], Answer | None]
-    owner: TunnelOwner
+    owner: TunnelOwner | None
 
 
 @dataclass(slots=True)

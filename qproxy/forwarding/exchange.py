@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qproxy.forwarding.downstream import Downstream
     from qproxy.forwarding.upstream import Upstream
 
+DECISIONS: Final = (Forward, Answer, HandOver)
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 HELD_BYTES: Final = 65536
 """Of a request body, what is held while no connection to QPS is there yet; beyond it the browser is not read."""
@@ -62,7 +63,7 @@ class Exchange:
         except Refused as refused:
             self.fail(refused.failure, refused.detail)
             return
-        if isinstance(decision, Forward | Answer | HandOver):
+        if isinstance(decision, DECISIONS):
             self._follow(decision)
         else:
             self._spawn(self._decide(decision))
@@ -294,6 +295,7 @@ class Exchange:
         upstream, forward = self.upstream, self._forward
         assert upstream is not None
         assert forward is not None
+        assert forward.owner is not None
         if not self.head.websocket or not tunnel.accepts(self.head, head):
             self.fail(Failure.UPSTREAM_BAD_ANSWER, "a 101 that nobody asked for, or with a wrong Sec-WebSocket-Accept")
             return
