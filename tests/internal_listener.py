@@ -16,7 +16,7 @@ from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
-from qproxy.web.internal import Guard, internal_app
+from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.session_module import SessionModule
 from qproxy.web.status import Check, Status
 
@@ -139,7 +139,7 @@ async def running(
     """Serve it on a free port; with `tls` a client certificate is asked for."""
     guard = Guard(allowed, tls is not None, site.observer, site.clock)
     app = internal_app(guard, site.module, Status(site.observer.metrics, site.checks, within=0.2))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, logger=CalmLogger())
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import trustme
 from internal_listener import LOOPBACK, Reply, Site, make_site, posted, running
 
-from qproxy.web.internal import Guard, is_listed
+from qproxy.web.internal import CalmLogger, Guard, is_listed
 
 ELSEWHERE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 
@@ -160,3 +161,32 @@ async def test_every_refusal_is_counted(site: Site) -> None:
         await site.ask("GET", "session/x")
         await site.ask("GET", "/livez")
     assert b'qproxy_internal_refused_total{reason="address"} 2.0' in site.observer.metrics.text()
+
+
+async def test_what_is_remembered_of_strangers_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qproxy.web.internal.VERDICTS", 1)
+    async with running(site, allowed=[*ELSEWHERE, *LOOPBACK], tls=server_context()):
+        site.tls = client_context()
+        await site.ask("GET", "session/x")
+        site.tls = client_context(QLIK)
+        assert_refused_without_a_word(await site.ask("GET", "session/x", headers="Origin: null\r\n"))
+        assert_refused_without_a_word(await site.ask("GET", "session/x", headers="Origin: null\r\n"))
+    assert site.observer.metrics.registry.get_sample_value("qproxy_internal_refused_total", {"reason": "browser"}) == 2
+
+
+async def test_bytes_that_are_no_http_leave_one_short_line(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "qproxy.internal")
+    async with running(site):
+        assert (await site.ask("GET", "session/CANARY\xff")).status == 400
+    assert [record.getMessage() for record in caplog.records if record.name == "qproxy.internal"] == [
+        "Error handling request from 127.0.0.1: InvalidURLError"
+    ]
+
+
+@pytest.mark.error_log("in trouble")
+def test_a_mistake_of_ours_keeps_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError("ours")
+    except ValueError:
+        CalmLogger().exception("in trouble")
+    assert "ValueError: ours" in caplog.text

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -119,19 +120,29 @@ def test_lines_are_written_without_waiting_for_the_end(tmp_path: Path) -> None:
 
 
 if sys.platform != "win32":
+    import fcntl
+    import termios
 
     def test_a_stuck_reader_costs_lines_and_no_time(tmp_path: Path) -> None:
-        pipe = tmp_path / "pipe"
-        os.mkfifo(pipe)
-        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-        sink = Sink(str(pipe), lines=100)
+        os.mkfifo(tmp_path / "pipe")
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        sink = Sink(str(tmp_path / "pipe"), lines=100)
+        put_lines(sink, 100)
+        wait_until(lambda: waiting_bytes(reader) == 65536)
         started = time.monotonic()
-        for _ in range(50_000):
-            sink.put("x" * 100 + "\n")
-        assert sink.refused > 0
+        put_lines(sink, 50_000)
+        sink.close(within=0.01)
         assert time.monotonic() - started < 5
+        assert (sink.refused, sink.lost) == (49_900, 200)
         os.close(reader)  # lets the stuck thread go
-        sink.close()
+        wait_until(lambda: all(one.name != "access-log" for one in threading.enumerate()))
+
+    def waiting_bytes(descriptor: int) -> int:
+        return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+    def put_lines(sink: Sink, count: int) -> None:
+        for _ in range(count):
+            sink.put("x" * 1000 + "\n")
 
 
 def test_a_full_disk_drops_lines_says_so_once_and_counts_them(caplog: pytest.LogCaptureFixture) -> None:

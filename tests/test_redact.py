@@ -95,6 +95,11 @@ def test_a_secret_that_was_handed_in_is_hidden() -> None:
     assert secrets.scrub("x 32a4fbed-676d second-one ab forgotten-one") == "x *** *** ab forgotten-one"
 
 
+def test_an_address_within_an_address_within_an_address_is_looked_into() -> None:
+    assert redact_target("/x?a=%25252525") == "/x?a=%25252525"
+    assert redact_target("/x?a=%25253Ftoken%25253DCANARY") == "/x?a=***"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [

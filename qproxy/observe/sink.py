@@ -49,6 +49,7 @@ class Sink:
         self._reopen = False
         self._torn = False
         self._failing = False
+        self._in_hand = 0
         self.refused = 0
         self.lost = 0
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
@@ -79,7 +80,7 @@ class Sink:
         self._wake.set()
         self._thread.join(within)
         if self._thread.is_alive():
-            self.lost += len(self._lines)
+            self.lost += self._in_hand + len(self._lines)
             log.warning("the access log at %s did not take its last lines in time", self._target)
 
     def _run(self) -> None:
@@ -94,6 +95,7 @@ class Sink:
 
     def _drain(self) -> None:
         batch = [self._lines.popleft() for _ in range(len(self._lines))]
+        self._in_hand = len(batch)
         try:
             if self._reopen:
                 self._open_anew()

@@ -7,10 +7,13 @@ so that no web page that is read on the server itself can post a session.
 """
 
 import ipaddress
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from qproxy.observe import Observer
@@ -119,13 +122,30 @@ def internal_app(guard: Guard, module: SessionModule, status: Status) -> web.App
 
     `guard` judges every request before anything else is looked at; `status` answers its three pages; every other path
     is the session module's, whose root for a virtual proxy is `/session-module/{name}`. Run it with aiohttp's own
-    access log off (`access_log=None`): that one would print session ids.
+    access log off (`access_log=None`), which would print session ids, and with `logger=CalmLogger()`.
     """
     app = web.Application(middlewares=[guarded(guard)], client_max_size=LARGEST_BODY)
     status.add_to(app)
     app.router.add_route("*", r"/{path:[\s\S]*}", module.handle)  # a dot would let an encoded newline by
     app.on_response_prepare.append(_no_banner)
     return app
+
+
+class CalmLogger(logging.LoggerAdapter[logging.Logger]):
+    """For aiohttp's server (`AppRunner(logger=CalmLogger())`): a request that cannot be parsed makes one short line.
+
+    By itself aiohttp logs a traceback for each, with the bytes that it could not parse: whoever reaches the port could
+    fill the log, and a session id may stand in those bytes.
+    """
+
+    def __init__(self, name: str = "qproxy.internal") -> None:
+        super().__init__(logging.getLogger(name))
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        if isinstance(exc_info, HttpProcessingError):
+            self.info(f"{msg}: %s", *args, type(exc_info).__name__)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **kwargs)
 
 
 def root_of(internal_url: str, vp: str) -> str:
