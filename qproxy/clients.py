@@ -51,6 +51,9 @@ class Clients:
 
 
 def _is_address(text: str) -> bool:
+    """Without a zone (`%eth0`): it may hold any text, and says nothing outside the machine that wrote it."""
+    if "%" in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -29,11 +29,11 @@ _HOP_BY_HOP = "keep-alive proxy-connection proxy-authorization proxy-authenticat
 _IDENTITY = """x-qlik-user x-qlik-security x-qlik-proxysession x-qlik-proxyid x-qlik-app x-qlik-trace
     x-qlik-capabilities x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip client-ip
     x-original-url x-rewrite-url x-original-host x-http-method-override x-http-method x-method-override
-    x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server x-forwarded-prefix x-forwarded-by
-    x-forwarded-scheme x-forwarded-ssl x-forwarded-protocol x-url-scheme front-end-https forwarded via
-    x-remote-user remote-user x-forwarded-user x-forwarded-email x-authenticated-user
-    x-qproxy-client x-qproxy-request"""
+    x-url-scheme front-end-https forwarded via x-remote-user remote-user x-authenticated-user"""
 """Names by which a request could claim to be somebody, or to come from somewhere, that QPS might believe."""
+
+_IDENTITY_FAMILIES = (b"x-forwarded-", b"x-qproxy-", b"x-qlik-proxy")
+"""Beginnings of such names: what stands behind them differs from one proxy to the next."""
 
 REQUEST_RULES: Final[dict[bytes, Rule]] = {
     **dict.fromkeys(_HOP_BY_HOP.encode().split(), Rule.DROP),
@@ -78,16 +78,17 @@ class FieldMemo:
     but speed.
     """
 
-    __slots__ = ("_lines", "_name", "_rules", "known")
+    __slots__ = ("_dropped", "_lines", "_name", "_rules", "known")
     CAPACITY = 4096
     LONGEST = 400
 
-    def __init__(self, rules: dict[bytes, Rule], name: re.Pattern[bytes]) -> None:
+    def __init__(self, rules: dict[bytes, Rule], name: re.Pattern[bytes], dropped: tuple[bytes, ...] = ()) -> None:
         self._lines: dict[bytes, Field] = {}
         self.known = self._lines.get
         """What a line means if it was read before: the hot path asks this first, without a call of ours."""
         self._rules = rules
         self._name = name
+        self._dropped = dropped
 
     def read(self, line: bytes) -> Field:
         """Raises Refused(BAD_REQUEST) for a line that is no header field or has a name that may not pass."""
@@ -98,12 +99,15 @@ class FieldMemo:
         if not colon or self._name.fullmatch(name) is None:
             raise Refused(Failure.BAD_REQUEST, f"header name {name[:40]!r}")
         name = name.lower()
-        found = (self._rules.get(name, Rule.PASS), name, value.strip(b" \t"))
+        found = (self._rules.get(name) or self._by_family(name), name, value.strip(b" \t"))
         if len(line) <= self.LONGEST and name not in _SECRET:
             if len(self._lines) >= self.CAPACITY:
                 self._lines.clear()
             self._lines[line] = found
         return found
+
+    def _by_family(self, name: bytes) -> Rule:
+        return Rule.DROP if name.startswith(self._dropped) else Rule.PASS
 
 
 @dataclass(slots=True)
@@ -146,7 +150,7 @@ class ResponseHead:
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 
-_request_fields = FieldMemo(REQUEST_RULES, _NAME)
+_request_fields = FieldMemo(REQUEST_RULES, _NAME, _IDENTITY_FAMILIES)
 _response_fields = FieldMemo(RESPONSE_RULES, _TOKEN)
 
 

@@ -12,7 +12,9 @@ LOGIN_PORTS = frozenset({b"4244", b"4248"})
 OWN_LOGIN = b"/qproxy/login/"
 
 _ABSOLUTE = re.compile(rb"(?:https?:)?//(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_LOGIN_PATH = re.compile(rb"/(?:internal_windows|internal_forms|windows|form)_?authentication(?:[/?]|$)", re.IGNORECASE)
+_LOGIN_PATH = re.compile(
+    rb"(?:^|/)(?:internal_windows|internal_forms|windows|form)_?authentication(?:[/?]|$)", re.IGNORECASE
+)
 _TARGET_ID = re.compile(rb"[?&]targetid=", re.IGNORECASE)
 
 
@@ -54,13 +56,14 @@ class OneHost:
         """Whether a redirect of QPS means "this session is not accepted".
 
         The shapes: internal_windows_authentication or internal_forms_authentication, windows_authentication, ports
-        4244 and 4248, and our own login address with a targetId.
+        4244 and 4248 (of any host: the node may call itself by a name that nobody configured), and our own login
+        address with a targetId.
         """
         if not 300 <= status < 400 or not location:
             return False
         place = self.place(location)
         if not place.ours:
-            return False
+            return place.port in LOGIN_PORTS
         path = place.rest.partition(b"?")[0]
         return (
             place.port in LOGIN_PORTS
@@ -71,6 +74,6 @@ class OneHost:
 
 def _host_port(authority: bytes) -> tuple[bytes, bytes]:
     host, colon, port = authority.rpartition(b":")
-    if colon and port.isdigit():
+    if colon and (port.isdigit() or not port):
         return host.lower(), port
     return authority.lower(), b""

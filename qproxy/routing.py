@@ -16,7 +16,9 @@ OWN: Final = "qproxy"
 """The one path segment that qproxy keeps for its own pages."""
 
 _SUSPECT = re.compile(rb"[%\\#;]|/\.|^//|[^\x21-\x7e]")
-_OVERLONG = re.compile(rb"%c[01]%", re.IGNORECASE)
+_OVERLONG = re.compile(rb"%(?:25)?(?:c[01]%|e0%(?:25)?[89]|f0%(?:25)?8|u[0-9a-f]{4})", re.IGNORECASE)
+"""UTF-8 that says with more bytes what fewer say, and %uXXXX: some decoders see a dot or a slash in them."""
+
 _RAW = re.compile(rb"[^\x21-\x7e]|#")
 _DOTS = frozenset({b".", b".."})
 
@@ -37,8 +39,8 @@ def _check_suspect(path: bytes) -> None:
     for text in (path, once, unquote_to_bytes(once)):
         if any(segment.partition(b";")[0] in _DOTS for segment in text.split(b"/")):
             raise Refused(Failure.BAD_TARGET, "the path holds a dot segment")
-        if text.startswith(b"//") or b"\\" in text or b"\0" in text:
-            raise Refused(Failure.BAD_TARGET, "the path holds a backslash or NUL, or begins with two slashes")
+        if text.startswith((b"//", b"/;")) or b"\\" in text or b"\0" in text:
+            raise Refused(Failure.BAD_TARGET, "the path holds a backslash or NUL, or begins with an empty segment")
     if _OVERLONG.search(path) is not None or _RAW.search(path) is not None:
         raise Refused(Failure.BAD_TARGET, "the path holds a raw control byte or an overlong encoding")
 

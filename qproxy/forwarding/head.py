@@ -27,6 +27,7 @@ _HOST = re.compile(rb"[a-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5}
 _PLAIN_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _REQUEST_LINE = re.compile(rb"([A-Z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -139,7 +140,7 @@ def _check_upgrade(head: RequestHead) -> None:
         return
     key = head.named.get(b"sec-websocket-key", b"")
     version = head.named.get(b"sec-websocket-version", b"")
-    if head.method != b"GET" or head.length or head.minor != 1 or len(key) != 24 or version != b"13":
+    if head.method != b"GET" or head.length or head.minor != 1 or not _KEY.fullmatch(key) or version != b"13":
         raise Refused(Failure.BAD_UPGRADE, "no GET, a body, or no valid Sec-WebSocket-Key and -Version")
     if b"content-length" in head.named:
         raise Refused(Failure.BAD_UPGRADE, "an upgrade with a Content-Length")
