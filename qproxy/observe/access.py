@@ -7,6 +7,7 @@ quoted. Nothing here opens a file (sink.py does).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 
 from qproxy.errors import Failure
 from qproxy.observe.lines import quoted, stamp
@@ -53,6 +54,9 @@ Form = Callable[[AccessRecord], str]
 
 
 def _q(text: str, longest: int = LONGEST_WORD) -> str:
+    """`quoted`, with its fast path unrolled: a dozen calls a line."""
+    if len(text) <= longest and text.isprintable():
+        return encode_basestring_ascii(text)
     return quoted(text if len(text) <= longest else text[:longest] + "...")
 
 

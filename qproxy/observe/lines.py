@@ -22,7 +22,7 @@ def clean(text: str) -> str:
 
 def quoted(text: str) -> str:
     """A JSON string in printable ASCII."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # neither control characters nor surrogates
         return encode_basestring_ascii(text)
     return encode_basestring_ascii(clean(text)).replace("\x7f", "\\u007f")
 
