@@ -5,6 +5,7 @@ fails before the start. Files are only read. The clock is handed in.
 """
 
 import os
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,15 @@ from qproxy.secret_files import SecretError, exposure, parse_key, read_key, read
 from qproxy.settings import KeyPath
 
 SOON = timedelta(days=30)
+
+# What cryptography raises for a certificate that is no proper one; they have no class of their own in common.
+_ODD = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,20 @@ def _pair(file: str, path: KeyPath, pair: _Pair, now: datetime) -> Iterator[Find
         public = read_public_half(pair.key, password, setting)
     except SecretError as error:
         yield Finding(file, (*path, at), str(error))
-    if chain and public and _spki(chain[0]) != public:
-        yield Finding(file, (*path, at), f"{pair.key} is not the key of {pair.certificate}")
+    if chain and public:
+        yield from (Finding(file, (*path, at), text) for text in _together(pair, _spki(chain[0]) == public, password))
+
+
+def _together(pair: _Pair, fits: bool, password: str | None) -> Iterator[str]:
+    """What keeps OpenSSL from using two files that are each in order: another key, or too weak a one."""
+    if not fits:
+        yield f"{pair.key} is not the key of {pair.certificate}"
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.certificate, pair.key, password)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or "not usable"
+        yield f"{pair.key} and {pair.certificate} are refused by OpenSSL: {reason.lower().replace('_', ' ')}"
 
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
@@ -92,7 +114,7 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     except SecretError as error:
         if "not a text file" not in str(error):
             raise
-    except ValueError:
+    except _ODD:
         pass
     text = f"{path} holds no PEM certificate (BEGIN CERTIFICATE): export it from the QMC as platform independent PEM"
     raise SecretError(text)
@@ -121,7 +143,7 @@ def read_public_half(path: Path, password: str | None, setting: str = "key_passw
 def _spki(certificate: x509.Certificate) -> bytes:
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
+    except _ODD:
         return b""
 
 
@@ -152,7 +174,7 @@ def _covers(path: Path, hosts: tuple[str, ...]) -> Iterator[Finding]:
     try:
         certificate = read_certificates(path)[0]
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (SecretError, ValueError, x509.ExtensionNotFound):
+    except (SecretError, x509.ExtensionNotFound, *_ODD):
         return
     known = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
     known |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}

@@ -127,7 +127,7 @@ def _members(annotation: Any) -> Iterator[Any]:
     if origin in {Annotated, Union, types.UnionType, tuple, list}:
         for argument in get_args(annotation):
             yield from _members(argument)
-    elif annotation is not None:
+    else:
         yield annotation
 
 

@@ -59,6 +59,14 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
         fields.parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    "ready", [fields.Address("::1", 443), fields.Origin("https", "a", 443), ipaddress.ip_network("10.0.0.0/8")]
+)
+def test_from_python_a_finished_object_is_taken(ready: object) -> None:
+    parsers = {fields.Address: fields.parse_address, fields.Origin: fields.parse_origin}
+    assert parsers.get(type(ready), fields.parse_network)(ready) is ready
+
+
 def test_never_is_no_duration_at_all() -> None:
     assert fields.parse_duration_or_never("never") is None
 

@@ -1,19 +1,30 @@
 """The files that a configuration names: certificates, keys, password files, places to write to."""
 
 import os
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 import trustme
 from config_site import NOW, SALES, SERVER, ConfigSite
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qproxy.config_load import load
+from qproxy.settings import ConfigError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has access lists, no modes")
 TLS_SERVER = SERVER.replace(
@@ -128,6 +139,37 @@ def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     site = ConfigSite(tmp_path).with_files(not_after=NOW - timedelta(days=1)).write(TLS_SERVER)
     (problem,) = site.problems()
     assert f"public.pem expired on {NOW - timedelta(days=1):%Y-%m-%d}: renew it" in problem
+
+
+def test_a_certificate_that_is_not_valid_yet_is_refused(site: ConfigSite) -> None:
+    site.write(TLS_SERVER)
+    with pytest.raises(ConfigError, match=r"public\.pem is not valid before "):
+        load(site.directory, environ={}, now=NOW - timedelta(days=365 * 100))
+
+
+def test_a_key_that_openssl_finds_too_weak_is_refused(site: ConfigSite) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weak")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, NOW, NOW + timedelta(days=90))
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (site.root / "certs/public_key.pem").write_bytes(plain)
+    (site.root / "certs/public.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    (problem,) = site.write(TLS_SERVER).problems()
+    assert problem.startswith(KEY_AT)
+    assert problem.endswith("public.pem are refused by OpenSSL: ee key too small")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.integers(0, 2000), st.integers(0, 255), min_size=1, max_size=4))
+def test_no_broken_certificate_makes_anything_else_than_a_problem(site: ConfigSite, changes: dict[int, int]) -> None:
+    whole = (site.root / "certs/client.pem").read_bytes()
+    raw = bytearray(x509.load_pem_x509_certificates(whole)[0].public_bytes(Encoding.DER))
+    for index, value in changes.items():
+        raw[index % len(raw)] = value
+    (site.root / "certs/public.pem").write_text(DER_cert_to_PEM_cert(bytes(raw)))
+    with warnings.catch_warnings(action="ignore"):  # of cryptography, about odd serial numbers
+        problems = site.write(TLS_SERVER).problems()
+    assert [problem for problem in problems if not problem.startswith((SERVER_AT, KEY_AT))] == []
 
 
 def test_a_certificate_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
