@@ -33,8 +33,8 @@ class PasswordFile:
     def __init__(self, path: Path, *, passwords: Passwords | None = None, throttle: Throttle | None = None) -> None:
         self._file = UserFile(path)
         self._reading = asyncio.Lock()
-        self._passwords = passwords or Passwords()
-        self._throttle = throttle or Throttle(time.monotonic)
+        self._passwords = Passwords() if passwords is None else passwords
+        self._throttle = Throttle(time.monotonic) if throttle is None else throttle
         self._complaint = ""
 
     async def step(self, request: LoginRequest) -> Answer:

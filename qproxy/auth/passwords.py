@@ -23,7 +23,7 @@ class TooBusy(Exception):
 
 
 class Passwords:
-    """The parameters default to the low-memory profile of RFC 9106 section 4 (64 MB, 3 passes, 4 lanes)."""
+    """`at_once` are checked at a time, `waiting` more may wait. Blocks for one hash, the one of nobody's password."""
 
     def __init__(self, hasher: PasswordHasher | None = None, *, at_once: int = 2, waiting: int = 32) -> None:
         self._hasher = hasher or PasswordHasher()
@@ -46,10 +46,6 @@ class Passwords:
         finally:
             self._under_way -= 1
 
-    def hash(self, password: str) -> str:
-        """Blocking."""
-        return self._hasher.hash(_normal(password))
-
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -62,7 +58,13 @@ class Passwords:
             return None
         if password_hash is None or too_long:
             return None
-        return self.hash(password) if self._hasher.check_needs_rehash(password_hash) else password_hash
+        outdated = self._hasher.check_needs_rehash(password_hash)
+        return hash_password(password, self._hasher) if outdated else password_hash
+
+
+def hash_password(password: str, hasher: PasswordHasher | None = None) -> str:
+    """Blocking, some 50 ms. By default the low-memory profile of RFC 9106 section 4 (64 MB, 3 passes, 4 lanes)."""
+    return (hasher or PasswordHasher()).hash(_normal(password))
 
 
 def _normal(password: str) -> bytes:

@@ -23,6 +23,7 @@ from qproxy.model import Attributes, User
 
 log = logging.getLogger("qproxy.auth")
 
+HASH_KIND: Final = "$argon2id$"
 LONGEST_NAME: Final = 256
 """Characters in a user name; longer input is nobody."""
 
@@ -60,7 +61,7 @@ def check_entry(entry: Entry) -> Entry:
         raise UserFileError("a user name holds no ':', does not begin with '#' and has no white space around it")
     if len(entry.name) > LONGEST_NAME:
         raise UserFileError(f"the user name is longer than {LONGEST_NAME} characters")
-    if not entry.hash.startswith("$argon2id$"):
+    if not entry.hash.startswith(HASH_KIND):
         raise UserFileError("the second field is no argon2id hash; `qproxy users add` makes one")
     for name, value in entry.attributes.pairs:
         if not name.strip() or "=" in name or ";" in name + value or not (name + value).isprintable():

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from qproxy.auth.passwords import LONGEST_PASSWORD, Passwords
+from qproxy.auth.passwords import LONGEST_PASSWORD, hash_password
 from qproxy.auth.user_file import (
+    HASH_KIND,
     Entry,
     UserFileError,
     carries_entry,
@@ -30,16 +31,16 @@ SHORTEST_PASSWORD: Final = 8
 """Characters."""
 LOCK_PATIENCE: Final = 10.0
 """Seconds to wait for another administrator's edit."""
+SHORT_PATIENCE: Final = 1.0
+"""The same, while a person waits for the login to go on."""
 
 
 def add(path: Path, name: str, password: str, attributes: Attributes | None = None, *, replace: bool = False) -> None:
     """Makes the file when it is missing (mode 0600). Raises UserFileError; a name that exists needs `replace`."""
     _check_password(password)
-    passwords = Passwords(at_once=1)
-    try:
-        entry = check_entry(Entry(name, passwords.hash(password), attributes or Attributes()))
-    finally:
-        passwords.close()
+    kept = attributes or Attributes()
+    check_entry(Entry(name, HASH_KIND, kept))
+    entry = Entry(name, hash_password(password), kept)
 
     def edit(lines: list[str]) -> list[str]:
         places = _places(lines, name)
@@ -49,7 +50,7 @@ def add(path: Path, name: str, password: str, attributes: Attributes | None = No
             raise UserFileError(f"{path}: {name!r} exists already")
         return [entry.line if at == places[0] else line for at, line in enumerate(lines) if at not in places[1:]]
 
-    _rewrite(path, edit, missing_is_empty=True)
+    _rewrite(path, edit, LOCK_PATIENCE, missing_is_empty=True)
 
 
 def remove(path: Path, name: str) -> None:
@@ -61,7 +62,7 @@ def remove(path: Path, name: str) -> None:
             raise UserFileError(f"{path}: there is no {name!r}")
         return [line for at, line in enumerate(lines) if at not in places]
 
-    _rewrite(path, edit)
+    _rewrite(path, edit, LOCK_PATIENCE)
 
 
 def names(path: Path) -> list[str]:
@@ -76,7 +77,7 @@ def keep_hash(path: Path, before: Entry, password_hash: str) -> None:
     def edit(lines: list[str]) -> list[str]:
         return [after.line if _entry(line) == before else line for line in lines]
 
-    _rewrite(path, edit, patience=1.0)
+    _rewrite(path, edit, SHORT_PATIENCE)
 
 
 def _check_password(password: str) -> None:
@@ -113,11 +114,7 @@ def _read(path: Path) -> list[str]:
 
 
 def _rewrite(
-    path: Path,
-    edit: Callable[[list[str]], list[str]],
-    *,
-    missing_is_empty: bool = False,
-    patience: float = LOCK_PATIENCE,
+    path: Path, edit: Callable[[list[str]], list[str]], patience: float, *, missing_is_empty: bool = False
 ) -> None:
     path = Path(os.path.realpath(path))
     try:

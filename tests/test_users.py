@@ -1,0 +1,300 @@
+"""The file of users: what its lines mean, and that changing it loses nothing and nobody."""
+
+import logging
+import multiprocessing
+import os
+import stat
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from login_site import PASSWORD, quick_hasher, user_file
+
+from qproxy.auth import users
+from qproxy.auth.passwords import hash_password
+from qproxy.auth.user_file import Entry, UserFile, UserFileError, name_key, parse, parse_line
+from qproxy.model import Attributes
+
+HASH = quick_hasher().hash(PASSWORD)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "users"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What real hashes cost is test_password_file's matter."""
+    monkeypatch.setattr(users, "hash_password", partial(hash_password, hasher=quick_hasher()))
+
+
+# --- lines ---
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry("ann", HASH),
+        Entry("Ann Blythe@example.com", HASH, Attributes((("Group", "Sales"), ("Group", "R&D, EMEA")))),
+        Entry("jörg", HASH, Attributes((("Site", "a=b:c"),))),
+    ],
+)
+def test_a_line_is_read_as_it_was_written(entry: Entry) -> None:
+    assert parse_line(entry.line) == entry
+
+
+def test_spaces_around_attributes_do_not_count() -> None:
+    assert parse_line(f"ann:{HASH}: Group = Sales ;; Group=Finance ; ").attributes.pairs == (
+        ("Group", "Sales"),
+        ("Group", "Finance"),
+    )
+
+
+BROKEN = {
+    "ann": "no argon2id hash",
+    "ann:": "no argon2id hash",
+    "ann:secret": "no argon2id hash",
+    f":{HASH}": "user id is empty",
+    f"a\\b:{HASH}": "backslash",
+    f"a\x1bb:{HASH}": "control character",
+    f"ann :{HASH}": "white space",
+    f"{'a' * 257}:{HASH}": "longer than 256",
+    f"ann:{HASH}:Group": "Name=value",
+    f"ann:{HASH}:=Sales": "Name=value",
+    f"ann:{HASH}:Group=a\x00b": "control characters",
+    f"bob:{HASH}": "further up",
+    f"BOB:{HASH}": "further up",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BROKEN.items(), ids=range(len(BROKEN)))
+def test_a_broken_line_is_named_lets_nobody_in_and_hinders_nobody(
+    line: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = parse(["# people", "", f"bob:{HASH}", line], "/etc/qproxy/users")
+    assert list(entries) == ["bob"]
+    assert "/etc/qproxy/users:4: this line lets nobody in" in caplog.text
+    assert reason in caplog.text
+
+
+def test_the_log_of_a_broken_line_shows_none_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    parse(["ann:plain-canary", f"a\\b:{HASH}:canary"], "users")
+    assert "canary" not in caplog.text
+    assert HASH not in caplog.text
+
+
+def test_an_entry_hides_its_hash_when_printed() -> None:
+    assert HASH not in repr(Entry("ann", HASH))
+
+
+@pytest.mark.parametrize(("left", "right"), [("Straße", "STRASSE"), ("é", "e\u0301"), ("ﬁn", "FIN"), (" ann", "ann ")])
+def test_two_spellings_of_a_name_are_one(left: str, right: str) -> None:
+    assert name_key(left) == name_key(right)
+
+
+# --- adding, removing, listing ---
+
+
+def test_a_person_who_was_added_is_listed_and_one_who_was_removed_is_not(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    users.add(path, "bob", PASSWORD)
+    assert users.names(path) == ["ann", "bob"]
+    users.remove(path, "ANN")
+    assert users.names(path) == ["bob"]
+
+
+def test_a_new_file_belongs_to_its_owner_alone(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_the_service_reads_by_its_group_stays_so(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    path.chmod(0o640)
+    if sys.platform != "win32" and os.geteuid() == 0:
+        os.chown(path, 1, 1)
+    before = path.stat()
+    users.add(path, "bob", PASSWORD)
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_ino != before.st_ino
+
+
+def test_comments_order_and_broken_lines_stay_as_they_are(path: Path) -> None:
+    text = f"# head\n\nzoe:{HASH}\nbroken\n  # between\nann:{HASH}"
+    path.write_text(text)
+    path.chmod(0o600)
+    users.add(path, "bob", PASSWORD)
+    users.remove(path, "zoe")
+    lines = path.read_text().splitlines()
+    assert lines[:-1] == ["# head", "", "broken", "  # between", f"ann:{HASH}"]
+    assert lines[-1].startswith("bob:$argon2id$")
+
+
+def test_the_password_is_in_no_file_in_clear(path: Path) -> None:
+    users.add(path, "ann", "canary-password")
+    assert [one for one in path.parent.iterdir() if b"canary" in one.read_bytes()] == []
+
+
+def test_nobody_is_added_twice_by_mistake(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    before = path.read_bytes()
+    with pytest.raises(UserFileError, match="'ANN' exists already"):
+        users.add(path, "ANN", "another password")
+    assert path.read_bytes() == before
+
+
+def test_a_password_is_replaced_where_it_stands_and_other_lines_of_the_name_go(path: Path) -> None:
+    path.write_text(f"ann:old\nbob:{HASH}\nAnn:older\n")
+    path.chmod(0o600)
+    users.add(path, "ann", PASSWORD, replace=True)
+    assert users.names(path) == ["ann", "bob"]
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_who_is_removed_does_not_come_back_by_a_second_line(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(f"ann:{HASH}\nANN:{HASH}\n")
+    path.chmod(0o600)
+    users.remove(path, "ann")
+    assert users.names(path) == []
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("password", ["", "short", "       ", "        ", "p" * 1025])
+def test_a_poor_password_is_refused(path: Path, password: str) -> None:
+    with pytest.raises(UserFileError, match="a password has at"):
+        users.add(path, "ann", password)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\\b", "a:b", "#ann", "a\nb", " ann", "a" * 257])
+def test_a_name_that_qlik_or_the_file_could_not_hold_is_refused(path: Path, name: str) -> None:
+    with pytest.raises(UserFileError):
+        users.add(path, name, PASSWORD)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("pair", [("", "x"), ("a=b", "x"), ("Group", "a;b"), ("Group", "a\nb")])
+def test_an_attribute_that_the_file_could_not_hold_is_refused(path: Path, pair: tuple[str, str]) -> None:
+    with pytest.raises(UserFileError, match="an attribute is"):
+        users.add(path, "ann", PASSWORD, Attributes((pair,)))
+
+
+def test_removing_somebody_who_is_not_there_says_so(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    with pytest.raises(UserFileError, match="there is no 'bob'"):
+        users.remove(path, "bob")
+
+
+@pytest.mark.parametrize("change", [lambda path: users.remove(path, "ann"), users.names])
+def test_a_file_that_is_not_there_is_named(path: Path, change: object) -> None:
+    assert callable(change)
+    with pytest.raises(UserFileError, match=r"users: the file of users cannot be read: No such file"):
+        change(path)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o606, 0o620, 0o666])
+def test_a_file_that_others_can_get_at_is_refused_with_the_remedy(path: Path, mode: int) -> None:
+    users.add(path, "ann", PASSWORD)
+    path.chmod(mode)
+    with pytest.raises(UserFileError, match="chmod 600"):
+        users.names(path)
+    with pytest.raises(UserFileError, match="chmod 600"):
+        UserFile(path).entries()
+
+
+def test_a_file_that_is_not_utf_8_is_refused(path: Path) -> None:
+    path.write_bytes(b"\xff")
+    path.chmod(0o600)
+    with pytest.raises(UserFileError, match="not UTF-8"):
+        users.names(path)
+
+
+def test_a_link_goes_on_pointing_to_the_file(path: Path) -> None:
+    users.add(path, "ann", PASSWORD)
+    link = path.with_name("link")
+    link.symlink_to(path)
+    users.add(link, "bob", PASSWORD)
+    assert link.is_symlink()
+    assert users.names(path) == ["ann", "bob"]
+
+
+# --- crashes and company ---
+
+
+def test_a_crash_while_writing_leaves_the_old_file_and_no_litter(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users.add(path, "ann", PASSWORD)
+    before = path.read_bytes()
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        users.add(path, "bob", PASSWORD)
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in path.parent.iterdir()) == [".users.lock", "users"]
+
+
+def test_a_full_disk_is_said_and_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users.add(path, "ann", PASSWORD)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserFileError, match="cannot be changed: No space left on device"):
+        users.add(path, "bob", PASSWORD)
+    assert users.names(path) == ["ann"]
+
+
+def test_an_editor_who_does_not_finish_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users.add(path, "ann", PASSWORD)
+    monkeypatch.setattr(users, "LOCK_PATIENCE", 0.05)
+    with users._locked(path.with_name(".users.lock"), 0.05), pytest.raises(UserFileError, match="somebody else"):
+        users.add(path, "bob", PASSWORD)
+
+
+def remove_some(path: Path, names: list[str]) -> None:
+    for name in names:
+        users.remove(path, name)
+
+
+def test_administrators_who_edit_at_once_lose_no_edit(path: Path) -> None:
+    names = [f"name{number}" for number in range(40)]
+    user_file(path.parent, "ann", *names)
+    fork = multiprocessing.get_context("spawn")
+    editors = [fork.Process(target=remove_some, args=(path, names[start::2])) for start in range(2)]
+    for editor in editors:
+        editor.start()
+    for editor in editors:
+        editor.join(60)
+    assert [editor.exitcode for editor in editors] == [0, 0]
+    assert users.names(path) == ["ann"]
+
+
+# --- reading again ---
+
+
+def test_a_file_is_parsed_again_only_when_it_changed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(f"broken\nann:{HASH}\n")
+    path.chmod(0o600)
+    file = UserFile(path)
+    with caplog.at_level(logging.WARNING):
+        assert [list(file.entries()) for _ in range(3)] == [["ann"]] * 3
+    assert len(caplog.records) == 1
+
+
+def test_a_file_of_the_same_size_and_time_that_took_its_place_is_read(path: Path) -> None:
+    user_file(path.parent, "ann")
+    file = UserFile(path)
+    file.entries()
+    before = path.stat()
+    other = path.with_name("other")
+    other.write_text(path.read_text().replace("ann", "bob"))
+    other.chmod(0o600)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert list(file.entries()) == ["bob"]
