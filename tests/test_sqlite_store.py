@@ -17,9 +17,9 @@ import pytest
 from some_sessions import JOHN, LIFETIME, MARY, START, a_key, a_session, made_by_qlik
 
 from qproxy.model import Attributes, End, Session, User
-from qproxy.sessions.schema import STEPS
+from qproxy.sessions.schema import APPLICATION, STEPS
 from qproxy.sessions.sqlite import SqliteStore
-from qproxy.sessions.store import StoreUnavailable, store_key
+from qproxy.sessions.store import IdTaken, StoreUnavailable, store_key
 
 KEY = a_key()
 NOBODY = 65534
@@ -272,6 +272,13 @@ async def test_a_file_of_a_later_qproxy_is_left_alone(open_store: Open, path: Pa
     assert path.read_bytes() == before
 
 
+async def test_an_update_of_the_file_that_fails_leaves_it_as_it_was(open_store: Open, path: Path) -> None:
+    by_hand(path, f"PRAGMA application_id = {APPLICATION}", "CREATE TABLE ended (mine TEXT)")
+    before = path.read_bytes()
+    assert "table ended already exists" in await trouble(open_store())
+    assert path.read_bytes() == before
+
+
 async def test_a_damaged_file_is_reported_and_may_be_moved_away(open_store: Open, path: Path) -> None:
     store = open_store()
     for _ in range(200):
@@ -310,6 +317,34 @@ async def test_a_full_disk_refuses_logins_only_and_recovers(open_store: Open, pa
     for session in kept:
         assert await store.delete("sales", session.id, End.LOGOUT, START) == session.seen(START + 1)
     assert await store.put(a_session("one")) == a_session("one")
+
+
+async def test_a_logout_passes_beside_a_login_for_which_there_is_no_room(open_store: Open) -> None:
+    store = open_store(page_limit=40)
+    kept = await filled(store)
+    large = Session("large", "sales", JOHN, Attributes((("Group", "x" * 100_000),)), START, START)
+    writes = [store.put(large), store.delete("sales", kept[0].id, End.LOGOUT, START), store.put(large)]
+    results = await asyncio.gather(store.check(), *writes, return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), StoreUnavailable, Session, StoreUnavailable]
+    assert await store.get("sales", kept[0].id) is None
+
+
+async def test_many_writes_at_once_each_get_their_own_answer(open_store: Open) -> None:
+    store = open_store()
+    sessions = [made_by_qlik(f"s{n}") for n in range(500)]
+    claims = [made_by_qlik(f"s{n}", MARY) for n in range(500)]
+    assert await asyncio.gather(*(store.put(session) for session in sessions)) == sessions
+    refused = await asyncio.gather(*(store.put(claim) for claim in claims), return_exceptions=True)
+    assert {type(result) for result in refused} == {IdTaken}
+
+
+async def test_who_stops_waiting_for_a_write_does_not_stop_the_others(open_store: Open) -> None:
+    store = open_store()
+    first, second = (asyncio.create_task(store.put(a_session(session_id))) for session_id in ("one", "two"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == a_session("two")
+    assert await store.get("sales", "one") == a_session("one")
 
 
 async def test_a_write_that_fails_leaves_nothing_half_done(open_store: Open, path: Path) -> None:

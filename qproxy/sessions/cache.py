@@ -71,9 +71,6 @@ class Unknown:
         self._most = most
         self._since: dict[bytes, float] = {}
 
-    def __len__(self) -> int:
-        return len(self._since)
-
     def remember(self, key: bytes, now: float) -> None:
         self._since.pop(key, None)
         if len(self._since) >= self._most:

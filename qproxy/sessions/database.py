@@ -10,13 +10,15 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qproxy.sessions.schema import UnusableFile, bring_up_to_date
-from qproxy.sessions.store import StoreUnavailable
+from qproxy.sessions.store import IdTaken, StoreUnavailable
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
 
 WAL_KEPT_BYTES = 8 * 1024 * 1024
 ADVICE = {
@@ -43,12 +45,37 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._closed = False
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._writer: asyncio.Task[None] | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Work[T]) -> T:
         """What `work` returns, in its turn. Raises StoreUnavailable with what is wrong and what to do."""
         if self._closed:
             raise StoreUnavailable(f"the session store {self._path} is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Like `run`, in one transaction with all that came in while the one before was written: QPS deletes by the
+        thousand. `work` may raise IdTaken, but only before it has written anything."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_waiting())
+        return await done
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            work = partial(_all_or_each, [work for work, _ in batch])
+            try:
+                results: list[Any] = await asyncio.gather(self.run(work), return_exceptions=True)
+            except asyncio.CancelledError:
+                for _, done in batch:
+                    done.cancel()
+                raise
+            outcomes = results * len(batch) if isinstance(results[0], BaseException) else results[0]
+            for (_, done), outcome in zip(batch, outcomes, strict=True):
+                _settle(done, outcome)
 
     async def close(self) -> None:
         if not self._closed:
@@ -56,7 +83,7 @@ class Database:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._let_go)
             self._thread.shutdown()
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _guarded(self, work: Work[T]) -> T:
         try:
             return work(self._current())
         except (sqlite3.Error, OSError, UnusableFile) as error:
@@ -100,6 +127,44 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _settle(done: asyncio.Future[Any], outcome: object) -> None:
+    if done.done():
+        return  # who waited for it has gone
+    if isinstance(outcome, BaseException):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)
+
+
+def _all_or_each(works: list[Work[Any]], connection: sqlite3.Connection) -> list[Any]:
+    """What each returned, or the error that concerns it alone. Where there is no room for all, each is tried alone."""
+    try:
+        return _together(works, connection)
+    except sqlite3.Error as error:
+        if len(works) == 1 or not _name(error).startswith("SQLITE_FULL"):
+            raise
+        return [_alone(work, connection) for work in works]
+
+
+def _together(works: list[Work[Any]], connection: sqlite3.Connection) -> list[Any]:
+    with transaction(connection):
+        return [_outcome(work, connection) for work in works]
+
+
+def _outcome(work: Work[T], connection: sqlite3.Connection) -> T | IdTaken:
+    try:
+        return work(connection)
+    except IdTaken as refused:
+        return refused
+
+
+def _alone(work: Work[Any], connection: sqlite3.Connection) -> Any:
+    try:
+        return _together([work], connection)[0]
+    except sqlite3.Error as error:
+        return StoreUnavailable(f"the session store cannot be written: {_explain(error)}")
 
 
 @contextmanager

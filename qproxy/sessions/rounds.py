@@ -22,10 +22,6 @@ class Rounds:
         """What each round that fails at the moment says about it."""
         return self._troubles
 
-    @property
-    def running(self) -> bool:
-        return bool(self._tasks)
-
     def start(self, name: str, go: Callable[[], Awaitable[None]], every: float) -> None:
         self._tasks.append(asyncio.create_task(self._forever(name, go, every), name=f"sessions: {name}"))
 

@@ -37,10 +37,10 @@ class SqliteStore:
         return self._records.refused
 
     async def check(self) -> None:
-        await self._database.run(_check)
+        await self._database.write(_check)
 
     async def put(self, session: Session) -> Session:
-        return await self._database.run(partial(self._put, session))
+        return await self._database.write(partial(self._put, session))
 
     async def get(self, vp: str, session_id: str) -> Session | None:
         return await self._database.run(partial(self._read, store_key(vp, session_id)))
@@ -50,10 +50,10 @@ class SqliteStore:
 
     async def seen(self, times: Mapping[tuple[str, str], float]) -> None:
         rows = [(time, store_key(*place), time) for place, time in times.items()]
-        await self._database.run(partial(_seen, rows))
+        await self._database.write(partial(_seen, rows))
 
     async def delete(self, vp: str, session_id: str, why: End, now: float) -> Session | None:
-        return await self._database.run(partial(self._delete, vp, store_key(vp, session_id), why, now))
+        return await self._database.write(partial(self._delete, vp, store_key(vp, session_id), why, now))
 
     async def mark(self) -> int:
         return await self._database.run(_mark)
@@ -62,7 +62,7 @@ class SqliteStore:
         return await self._database.run(partial(_ended_since, mark))
 
     async def forget_ended(self, before: float) -> None:
-        await self._database.run(partial(_forget_ended, before))
+        await self._database.write(partial(_forget_ended, before))
 
     async def expired(self, vp: str, by_qlik: bool, lifetime: Lifetime, now: float, limit: int) -> list[Session]:
         return await self._database.run(partial(self._expired, (vp, by_qlik), lifetime, now, limit))
@@ -84,12 +84,11 @@ class SqliteStore:
 
     def _put(self, session: Session, connection: sqlite3.Connection) -> Session:
         key = store_key(session.vp, session.id)
-        with transaction(connection):
-            if (kept := self._read(key, connection)) is not None:
-                return require_owner(kept, session)
-            # A record that cannot be opened counts as not there, so it is replaced.
-            connection.execute(PUT, (key, session.vp, session.by_qlik, *self._sealed(session, key)))
-            return session
+        if (kept := self._read(key, connection)) is not None:
+            return require_owner(kept, session)
+        # A record that cannot be opened counts as not there, so it is replaced.
+        connection.execute(PUT, (key, session.vp, session.by_qlik, *self._sealed(session, key)))
+        return session
 
     def _sealed(self, session: Session, key: bytes) -> tuple[bytes, float, float, bytes]:
         mark = self._records.user_marks(session.vp, session.user)[0]
@@ -103,12 +102,9 @@ class SqliteStore:
         return [session for _, session in sessions if session and session.vp == vp and same_user(session.user, user)]
 
     def _delete(self, vp: str, key: bytes, why: End, now: float, connection: sqlite3.Connection) -> Session | None:
-        if connection.execute("SELECT 1 FROM session WHERE key = ?", (key,)).fetchone() is None:
-            return None  # before any lock is taken: QPS deletes the same session again and again
-        with transaction(connection):
-            session = self._read(key, connection)
-            _remove(connection, vp, key, why, now)
-            return session
+        session = self._read(key, connection)
+        _remove(connection, vp, key, why, now)
+        return session
 
     def _expired(
         self, group: tuple[str, bool], lifetime: Lifetime, now: float, limit: int, connection: sqlite3.Connection
@@ -131,13 +127,11 @@ class SqliteStore:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    with transaction(connection):
-        connection.execute("SELECT 1 FROM session LIMIT 1")
+    connection.execute("SELECT 1 FROM session LIMIT 1")
 
 
 def _seen(rows: list[tuple[float, bytes, float]], connection: sqlite3.Connection) -> None:
-    with transaction(connection):
-        connection.executemany("UPDATE session SET seen = ? WHERE key = ? AND seen < ?", rows)
+    connection.executemany("UPDATE session SET seen = ? WHERE key = ? AND seen < ?", rows)
 
 
 def _remove(connection: sqlite3.Connection, vp: str, key: bytes, why: End, now: float) -> None:
@@ -156,8 +150,7 @@ def _ended_since(mark: int, connection: sqlite3.Connection) -> list[Tombstone]:
 
 
 def _forget_ended(before: float, connection: sqlite3.Connection) -> None:
-    if connection.execute("SELECT 1 FROM ended WHERE at < ? LIMIT 1", (before,)).fetchone():
-        connection.execute("DELETE FROM ended WHERE at < ?", (before,))
+    connection.execute("DELETE FROM ended WHERE at < ?", (before,))
 
 
 def _count(vp: str, by_qlik: bool, connection: sqlite3.Connection) -> int:
