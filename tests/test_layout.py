@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+# One worker reads all sources once.
+pytestmark = pytest.mark.xdist_group("layout")
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = sorted((ROOT / "qproxy").rglob("*.py"))
 TESTS = sorted(p for p in (ROOT / "tests").rglob("*.py") if "node_modules" not in p.parts)
@@ -16,6 +19,13 @@ TOOLS = sorted((ROOT / "tools").glob("*.py"))
 MAY_SLEEP = {"waiting.py"}
 BANNED_WORDS = {"manager", "helper", "util", "utils", "common", "base", "info"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_the_trees() -> Iterator[None]:
+    """A million nodes of syntax would slow every collection of garbage after this file."""
+    yield
+    tree.cache_clear()
 
 
 @cache

@@ -5,9 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+# One worker runs the noisy tests once for all.
+pytestmark = pytest.mark.xdist_group("silence")
 
 HERE = Path(__file__).resolve().parent
 NOISY = """
@@ -125,9 +130,15 @@ def run_noisy_tests(folder: Path, loop: str, choice: str = "") -> str:
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False).stdout
 
 
-@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return run_noisy_tests(tmp_path_factory.mktemp("noisy"), request.param)
+@cache
+def outcomes_on(loop: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return run_noisy_tests(Path(folder), loop)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def outcomes(request: pytest.FixtureRequest) -> str:
+    return outcomes_on(request.param)
 
 
 QUIET = [
