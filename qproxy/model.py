@@ -126,4 +126,4 @@ def new_session_id() -> str:
 @lru_cache(maxsize=4096)
 def short_hash(secret: str) -> str:
     """The only form in which a session id may be printed: the first 8 hex digits of its SHA-256."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:8]

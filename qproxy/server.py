@@ -37,7 +37,7 @@ from qproxy.sessions.pace import QlikMade
 from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import Store
 from qproxy.virtual_proxy import Opened, VirtualProxy
-from qproxy.web.internal import Guard, internal_app
+from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.login import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
@@ -123,7 +123,7 @@ class Server:
         internal = self.config.server.internal
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock)
         status = Status(self.observer.metrics, readiness(self))
-        runner = web.AppRunner(internal_app(guard, self.module, status), access_log=None)
+        runner = web.AppRunner(internal_app(guard, self.module, status), access_log=None, logger=CalmLogger())
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
         context = tls.internal_context(internal.tls, internal.client_ca) if internal.tls else None

@@ -1,0 +1,124 @@
+"""A qproxy as a process: the event loop, signals, the service manager, and what it says when it cannot start.
+
+Everything that a configuration describes is server.py's.
+"""
+
+import asyncio
+import errno
+import gc
+import importlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from qproxy.config import Config
+from qproxy.observe import Secrets, log_no_more, log_to
+from qproxy.secret_files import SecretError
+from qproxy.server import Server
+from qproxy.sessions.store import StoreUnavailable
+
+log = logging.getLogger("qproxy")
+
+OK, FAILED, NO_PERMISSION = 0, 1, 77
+FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; a second signal ends at once. The exit status."""
+    handler = log_to(Secrets(), config.server.logging.format, config.server.logging.level.upper())
+    try:
+        return run_loop(lambda: _serve(config))
+    except (OSError, ssl.SSLError, SecretError, StoreUnavailable) as error:
+        log.error("cannot start: %s", _why(error))
+        denied = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
+        return NO_PERMISSION if denied else FAILED
+    finally:
+        log_no_more(handler)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error}: another program listens there; see public.listen and internal.listen"
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return f"{error.strerror or error}: ports below 1024 need CAP_NET_BIND_SERVICE or an administrator"
+    return str(error)
+
+
+async def _serve(config: Config) -> int:
+    server = Server(config)
+    await server.start()
+    for vp in config.virtual_proxies:
+        log.info("virtual proxy %s: %s%s -> %s", vp.name, config.server.public.origin, vp.path, vp.upstreams[0])
+    settle()
+    notify("READY=1")
+    await stop_signal()
+    notify("STOPPING=1")
+    log.info("stopping: what runs may take %g s to end", config.server.timeouts.drain)
+    await server.stop()
+    return OK
+
+
+def run_loop(serve: Callable[[], Awaitable[int]]) -> int:
+    """On the fast event loop where it is installed; says so loudly where not: the standard one costs three times the
+    CPU and keeps 256 KB for each TLS connection."""
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(FAST_LOOP).new_event_loop
+    except ImportError:
+        log.warning(
+            "%s is not installed: qproxy will be slow and need much memory; pip install %s", FAST_LOOP, FAST_LOOP
+        )
+        factory = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_as_coroutine(serve))
+
+
+async def _as_coroutine(serve: Callable[[], Awaitable[int]]) -> int:
+    return await serve()
+
+
+def settle() -> None:
+    """What was made at the start lives for ever: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+async def stop_signal() -> None:
+    """Until SIGTERM or SIGINT (on Windows also Ctrl-Break). The next one then has its usual effect: it ends at once."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    wanted = [signal.SIGTERM, signal.SIGINT]
+    if sys.platform == "win32":
+        wanted.append(signal.SIGBREAK)
+
+    def ask(*_: Any) -> None:
+        loop.call_soon_threadsafe(asked.set)
+
+    for number in wanted:
+        signal.signal(number, ask)
+    await _hear(asked)
+    for number in wanted:
+        signal.signal(number, signal.SIG_DFL)
+
+
+async def _hear(asked: asyncio.Event) -> None:
+    """Python runs a signal's handler between two steps of the loop: wake it now and then where nothing else does."""
+    while not asked.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await asked.wait()
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens where nobody asked for it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address or sys.platform == "win32":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
