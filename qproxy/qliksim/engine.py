@@ -88,12 +88,6 @@ class EngineSocket:
             self._session.sockets.remove(self)
             self._engine.left(self._session, self._ttl)
 
-    def tick(self) -> None:
-        """Let time pass in a live app: its data moves, and every socket that shows it hears so."""
-        doc = self._session.doc
-        if doc is not None and doc.app.live:
-            self._engine.advance(doc.app)
-
 
 class Engine:
     """All engine sessions of a stand-in node. `clock` gives seconds."""
@@ -126,6 +120,7 @@ class Engine:
         self._sessions = {key: each for key, each in self._sessions.items() if each.ends_at > now}
 
     def advance(self, app: AppSettings) -> None:
+        """Move the data of an app, and tell every socket that shows it."""
         self._steps += 1
         self.tables[app.id].advance(self._steps)
         for session in self._with_open(app):

@@ -46,8 +46,8 @@ class Cube:
         pages = self.definition.get("qInitialDataFetch") or []
         return {
             "qSize": {"qcx": len(self.dimensions) + len(self.measures), "qcy": len(self.groups)},
-            "qDimensionInfo": [dimension_info(dimension, self.data) for dimension in self.dimensions],
-            "qMeasureInfo": [self._measure_info(measure) for measure in self.measures],
+            "qDimensionInfo": [described_dimension(dimension, self.data) for dimension in self.dimensions],
+            "qMeasureInfo": [self._described_measure(measure) for measure in self.measures],
             "qEffectiveInterColumnSortOrder": list(range(len(self.dimensions) + len(self.measures))),
             "qGrandTotalRow": [self._total(measure) for measure in self.measures],
             "qDataPages": self.pages(pages),
@@ -81,7 +81,7 @@ class Cube:
             return {"qText": "-", "qNum": "NaN", "qElemNumber": 0, "qState": "L", "qIsNull": True}
         return {"qText": as_text(value), "qNum": as_number(value), "qElemNumber": 0, "qState": "L"}
 
-    def _measure_info(self, measure: Mapping[str, Json]) -> Json:
+    def _described_measure(self, measure: Mapping[str, Json]) -> Json:
         cells = [self._measure_cell(measure, rows) for rows in self.groups.values()]
         numbers = [cell["qNum"] for cell in cells if cell["qNum"] != "NaN"]
         label = (measure.get("qDef") or {}).get("qLabel") or _measure_of(measure)
@@ -102,7 +102,7 @@ class Cube:
         return total | {"qElemNumber": -1, "qType": "T", "qIsTotalCell": True}
 
 
-def dimension_info(dimension: Mapping[str, Json], data: Associations) -> Json:
+def described_dimension(dimension: Mapping[str, Json], data: Associations) -> Json:
     name = field_of(dimension)
     label = ((dimension.get("qDef") or {}).get("qFieldLabels") or [""])[0] or name
     if name not in data.table.columns:
@@ -158,9 +158,9 @@ def page_of(matrix: list[list[Json]], asked: Mapping[str, int]) -> Json:
 
 
 def list_layout(definition: Mapping[str, Json], data: Associations) -> Json:
-    info = dimension_info(definition, data)
+    described = described_dimension(definition, data)
     pages = list_pages(field_of(definition), data, definition.get("qInitialDataFetch") or [])
-    return {"qSize": {"qcx": 1, "qcy": info["qCardinal"]}, "qDimensionInfo": info, "qDataPages": pages}
+    return {"qSize": {"qcx": 1, "qcy": described["qCardinal"]}, "qDimensionInfo": described, "qDataPages": pages}
 
 
 def selections_layout(data: Associations) -> Json:

@@ -157,22 +157,25 @@ async def test_a_live_app_tells_every_session_that_its_charts_changed() -> None:
     shared = engine(live)
     clients = [client(shared, live.id, user=user) for user in (JOHN, JANE)]
     charts = [await each.handle(await each.open(live), "GetObject", BAR_CHART_ID) for each in clients]
-    clients[0].socket.tick()
+    shared.advance(live)
     assert [each.pushed for each in clients] == [[{"jsonrpc": "2.0", "change": [chart]}] for chart in charts]
 
 
-async def test_a_tick_changes_the_data_of_a_live_app() -> None:
+async def test_the_data_of_a_live_app_moves() -> None:
     live = AppSettings(id="live", title="Live", live=True)
-    sales = client(engine(live), live.id)
+    shared = engine(live)
+    sales = client(shared, live.id)
     doc = await sales.open(live)
     before = await sales.call(doc, "Evaluate", "Sum(Sales)")
-    sales.socket.tick()
+    shared.advance(live)
     assert await sales.call(doc, "Evaluate", "Sum(Sales)") != before
 
 
-async def test_a_tick_leaves_other_apps_alone(sales: Client) -> None:
+async def test_moving_one_app_leaves_the_others_alone() -> None:
+    shared = engine()
+    sales = client(shared)
     await sales.handle(await sales.open(), "GetObject", BAR_CHART_ID)
-    sales.socket.tick()
+    shared.advance(STOCK)
     assert sales.pushed == []
 
 
