@@ -66,7 +66,7 @@ async def test_embedded_both_cookies_reach_a_foreign_frame(tmp_path: Path) -> No
         reply = await browser.log_in()
     assert form.set_cookies[0].endswith("SameSite=None")
     assert session_cookie(reply).endswith("SameSite=None")
-    assert form.headers["Content-Security-Policy"].endswith("frame-ancestors https://portal.example")
+    assert form.headers["Content-Security-Policy"].endswith("frame-ancestors 'self' https://portal.example")
 
 
 async def test_the_session_is_the_persons_as_the_file_writes_the_name(site: Site) -> None:

@@ -6,20 +6,21 @@
 
 One person a line: the name as Qlik shall know it, the argon2id hash of the password, and, after a second colon, session
 attributes divided by semicolons. Names are compared without regard to case. A line that cannot be understood lets
-nobody in and is logged with its number; a file that others may read or write lets nobody in at all. This module must
+nobody in and is logged with its number; a file that others than its
+owner may open lets nobody in at all. This module must
 not change the file (users.py does) and never logs a hash.
 """
 
 import logging
 import os
-import stat
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from qproxy.model import Attributes, User
+from qproxy.secret_files import exposure
 
 log = logging.getLogger("qproxy.auth")
 
@@ -115,9 +116,8 @@ class UserFile:
     def entries(self) -> Mapping[str, Entry]:
         """Blocking. Raises UserFileError when the file cannot be read or others can get at it."""
         try:
-            with self.path.open(encoding="utf-8") as file:
+            with open_users(self.path) as file:
                 status = os.fstat(file.fileno())
-                refuse_open_to_others(self.path, status.st_mode)
                 mark = (status.st_mtime_ns, status.st_size, status.st_ino)
                 if mark != self._mark:
                     self._entries, self._mark = parse(file, str(self.path)), mark
@@ -126,10 +126,14 @@ class UserFile:
         return self._entries
 
 
-def refuse_open_to_others(path: Path, mode: int) -> None:
-    """Raises UserFileError on POSIX when others may read or write, or the group may write. Windows: access lists."""
-    if os.name == "posix" and mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise UserFileError(f"{path}: others can read or change this file of users; run: chmod 600 '{path}'")
+def open_users(path: Path) -> TextIO:
+    """For reading, also with the byte order mark of Windows editors. Raises OSError, or UserFileError when others than
+    the owner can get at the file.
+    """
+    exposed = exposure(path) if path.exists() else None
+    if exposed:
+        raise UserFileError(exposed)
+    return path.open(encoding="utf-8-sig")
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -21,9 +21,9 @@ from qproxy.auth.user_file import (
     carries_entry,
     check_entry,
     name_key,
+    open_users,
     parse,
     parse_line,
-    refuse_open_to_others,
 )
 from qproxy.model import Attributes
 
@@ -104,8 +104,7 @@ def _entry(line: str) -> Entry | None:
 
 def _read(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8") as file:
-            refuse_open_to_others(path, os.fstat(file.fileno()).st_mode)
+        with open_users(path) as file:
             return file.read().splitlines()
     except UnicodeDecodeError:
         raise UserFileError(f"{path}: the file of users is not UTF-8") from None
@@ -128,13 +127,13 @@ def _rewrite(
 
 
 def _put(path: Path, text: str) -> None:
-    """Mode 0600, or the mode and owner of the file that it replaces, so that the service can go on reading it."""
+    """Mode 0600; the owner stays, so that the service can go on reading what an administrator changed."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
-            _like(path, file.fileno())
+            _keep_owner(path, file.fileno())
             os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
@@ -142,12 +141,11 @@ def _put(path: Path, text: str) -> None:
         raise
 
 
-def _like(path: Path, handle: int) -> None:
+def _keep_owner(path: Path, handle: int) -> None:
     if sys.platform != "win32" and path.exists():
         status = path.stat()
         with suppress(PermissionError):
             os.fchown(handle, status.st_uid, status.st_gid)
-        os.fchmod(handle, status.st_mode & 0o640)
 
 
 @contextmanager
