@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-# One worker reads all sources once.
-pytestmark = pytest.mark.xdist_group("layout")
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = sorted((ROOT / "qproxy").rglob("*.py"))
 TESTS = sorted(p for p in (ROOT / "tests").rglob("*.py") if "node_modules" not in p.parts)

@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-# One worker runs the noisy tests once for all.
-pytestmark = pytest.mark.xdist_group("silence")
-
 HERE = Path(__file__).resolve().parent
 NOISY = """
 import asyncio, logging, socket, sys, warnings
