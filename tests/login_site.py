@@ -156,13 +156,15 @@ class Site:
     def desk(self) -> Desk:
         return self.desks["sales"]
 
-    async def raw(self, request: bytes) -> bytes:
-        """All that comes back for these bytes until the server closes."""
+    async def raw(self, request: bytes, later: bytes = b"") -> bytes:
+        """All that comes back until the server closes; `later` is sent once the first line came."""
         host, port = self.server.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
             writer.write(request)
-            return await asyncio.wait_for(reader.read(), 10)
+            first = await asyncio.wait_for(reader.readline(), 10)
+            writer.write(later)
+            return first + await asyncio.wait_for(reader.read(), 10)
         finally:
             writer.close()
             await writer.wait_closed()

@@ -109,6 +109,13 @@ async def test_who_is_logged_in_is_sent_straight_on(site: Site) -> None:
     assert (reply.status, reply.location) == (303, "http://bi.example.com" + SHEET.decode())
 
 
+async def test_who_sends_two_session_cookies_is_not_taken_to_be_logged_in(site: Site) -> None:
+    browser = site.browser()
+    await browser.log_in()
+    both = f"X-Qlik-Session-sales=tossed; X-Qlik-Session-sales={browser.cookies['X-Qlik-Session-sales']}"
+    assert (await browser.get(LOGIN, {"Cookie": both})).status == 200
+
+
 async def test_who_qlik_did_not_accept_is_asked_again_although_logged_in(site: Site) -> None:
     browser = site.browser()
     await browser.log_in()
@@ -263,7 +270,7 @@ async def test_the_form_says_which_of_several_methods_it_belongs_to(tmp_path: Pa
 
 
 def test_a_visit_shows_no_secret_when_printed() -> None:
-    request = LoginRequest("sales", "127.0.0.1", {"password": "canary"}, {"code": "canary"}, {"a": "canary"})
+    request = LoginRequest("sales", "127.0.0.1", {"password": "canary"}, {"code": "canary"})
     assert "canary" not in repr(request)
 
 

@@ -1,10 +1,13 @@
 """Whose form it is: forms of other sites, other browsers and other shapes log nobody in."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 from login_site import PASSWORD, Browser, Reply, Site, sales_site
+from waiting import eventually
 
 from qproxy.web import form_guard
 
@@ -135,3 +138,30 @@ async def test_a_form_that_never_ends_is_given_up(site: Site, monkeypatch: pytes
     monkeypatch.setattr(form_guard, "FORM_SECONDS", 0.05)
     head = f"POST {LOGIN} HTTP/1.1\r\nHost: bi.example.com\r\nContent-Type: {FORM}\r\nContent-Length: 100\r\n\r\n"
     assert (await site.raw(head.encode() + b"name=a")).startswith(b"HTTP/1.1 408 ")
+
+
+EXPECTING = (
+    f"POST {LOGIN} HTTP/1.1\r\nHost: bi.example.com\r\nContent-Type: {FORM}\r\n"
+    "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+).encode()
+
+
+async def test_a_form_that_breaks_in_the_middle_is_not_read_for_ever(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(form_guard, "FORM_SECONDS", 0.05)
+    answer = await site.raw(EXPECTING, later=b"5\r\nname=\r\ncanary\r\n")
+    assert b"HTTP/1.1 408 " in answer
+    assert b"canary" not in answer
+
+
+async def test_a_browser_that_goes_away_in_the_middle_is_no_error(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    host, port = site.server.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    with caplog.at_level(logging.INFO):
+        writer.write(EXPECTING)
+        await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+        await writer.wait_closed()
+        await eventually(lambda: "the browser went away" in caplog.text)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []

@@ -16,16 +16,13 @@ from qproxy.model import Attributes
 class LoginRequest:
     """One step of a login: what the browser sent on behalf of the person.
 
-    `form` is empty when the page is only being opened. `headers` holds, by lower-case name, those that the method
-    asked for. `state` is what the method gave along with its last answer, returned unread by the browser.
+    `form` is empty when the page is only being opened; `query` is that of the login URL, made by whoever made it.
     """
 
     vp: str
     address: str
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    state: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,14 +52,15 @@ class Passwords:
     def _check(self, password: str, password_hash: str | None) -> str | None:
         too_long = len(password.encode(errors="replace")) > LONGEST_PASSWORD
         against = self._nobody if password_hash is None or too_long else password_hash
+        if not self._verifies(against, "" if too_long else password) or against is not password_hash:
+            return None
+        return hash_password(password, self._hasher) if self._hasher.check_needs_rehash(against) else against
+
+    def _verifies(self, password_hash: str, password: str) -> bool:
         try:
-            self._hasher.verify(against, "" if too_long else _normal(password))
+            return self._hasher.verify(password_hash, _normal(password))
         except (VerificationError, InvalidHashError):
-            return None
-        if password_hash is None or too_long:
-            return None
-        outdated = self._hasher.check_needs_rehash(password_hash)
-        return hash_password(password, self._hasher) if outdated else password_hash
+            return False
 
 
 def hash_password(password: str, hasher: PasswordHasher | None = None) -> str:

@@ -163,7 +163,7 @@ def _locked(path: Path, patience: float) -> Iterator[None]:
         os.close(handle)
 
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
     def _try_lock(handle: int) -> bool:

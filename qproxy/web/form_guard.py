@@ -88,9 +88,7 @@ async def read_form(request: web.Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS))
     except TimeoutError:
         raise Refused(Failure.BODY_TIMEOUT, "the login form did not arrive in time") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise Refused(Failure.BAD_REQUEST, "the login form is too large") from None
-    except web.RequestPayloadError:
-        raise Refused(Failure.BAD_REQUEST, "the login form's body is broken") from None
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
+        raise Refused(Failure.BAD_REQUEST, "the login form is too large, or its body is broken") from None
     except ValueError:
         raise Refused(Failure.BAD_REQUEST, "the login form is not UTF-8 or has too many fields") from None

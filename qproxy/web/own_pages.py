@@ -96,9 +96,9 @@ def failure_pages(identify: Identify) -> Middleware:
         except Refused as refused:
             log.info("request %s refused: %s", caller.request_id, refused)
             response = _failed(request, refused.failure)
-        except web.HTTPException as error:
-            log.info("request %s refused: aiohttp says %d", caller.request_id, error.status)
-            response = _failed(request, Failure.BAD_REQUEST)
+        except ConnectionError:
+            log.info("request %s: the browser went away", caller.request_id)
+            response = _failed(request, Failure.BROWSER_GONE)
         except Exception as error:  # noqa: BLE001 - the last resort: aiohttp would show and log what we must not
             log.error("request %s failed: %s", caller.request_id, _where(error))
             response = _failed(request, Failure.INTERNAL)
