@@ -4,7 +4,11 @@ No rule of the product is here. Exit status 78 means that the configuration cann
 """
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,8 +34,8 @@ def check(context: click.Context, directory: Path, as_json: bool) -> None:
 
     Exits with 0, or with 78 after printing every problem as FILE:LINE:COLUMN: KEY: TEXT.
     """
-    from qproxy.config_load import load  # noqa: PLC0415 - `qproxy --help` should not wait for pydantic
-    from qproxy.config_report import as_data, print_report  # noqa: PLC0415
+    from qproxy.config.load import load  # noqa: PLC0415 - `qproxy --help` should not wait for pydantic
+    from qproxy.config.report import as_data, print_report  # noqa: PLC0415
     from qproxy.settings import ConfigError  # noqa: PLC0415
 
     try:
@@ -49,7 +53,7 @@ def check(context: click.Context, directory: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Choice(["server", "virtual-proxy"]), default="server")
 def schema(file: str) -> None:
     """Print the JSON Schema of server.yaml or of a virtual proxy's file, for editors."""
-    from qproxy.config_report import json_schema  # noqa: PLC0415
+    from qproxy.config.report import json_schema  # noqa: PLC0415
 
     click.echo(json.dumps(json_schema(file), indent=2))
 
@@ -62,7 +66,7 @@ def run(context: click.Context, directory: Path) -> None:
 
     Exits with 78 for a bad configuration, 77 for a port or file that may not be used, 1 when it cannot start.
     """
-    from qproxy.config_load import load  # noqa: PLC0415
+    from qproxy.config.load import load  # noqa: PLC0415
     from qproxy.running import run as serve  # noqa: PLC0415
     from qproxy.settings import ConfigError  # noqa: PLC0415
 
@@ -85,5 +89,112 @@ def demo(context: click.Context, port: int, internal_port: int, tls: bool, as_js
     """Show it: a stand-in Qlik, qproxy in front of it, two people to log in as."""
     from qproxy.demo import DemoOptions  # noqa: PLC0415
     from qproxy.demo import run as show  # noqa: PLC0415
+    from qproxy.demo_check import evening  # noqa: PLC0415
 
-    context.exit(show(DemoOptions(port, internal_port, tls, as_json, check)))
+    context.exit(show(DemoOptions(port, internal_port, tls, as_json), evening if check else None))
+
+
+@main.command(name="sim")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+@click.option("--http-port", type=int, default=0, help="Port of the http listener; a free one without it.")
+@click.option("--https-port", type=int, help="Port of the https listener; needs --certificate and --key.")
+@click.option("--rest-port", type=int, help="Port of the QPS API.")
+@click.option("--control-port", type=int, help="Port of the JSON control interface.")
+@click.option("--certificate", type=click.Path(path_type=Path, exists=True), help="PEM file for https and the QPS API.")
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="Its private key.")
+@click.option("--client-ca", type=click.Path(path_type=Path, exists=True), help="CA of clients of the QPS API.")
+@click.option("--release", default="2024-11", help="Which release of Qlik Sense to behave like.")
+@click.option("--prefix", "prefixes", multiple=True, default=("sales",), help="A virtual proxy; may stand repeatedly.")
+@click.option("--session-module", "session_modules", multiple=True, help="PREFIX=URI; may stand repeatedly.")
+@click.option("--host", "hosts", multiple=True, default=("localhost", "127.0.0.1"), help="Host allow list entry.")
+@click.pass_context
+def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
+    """Run the stand-in Qlik node alone, from options or from FILE, until SIGTERM."""
+    from qproxy.qliksim import QlikNode  # noqa: PLC0415
+    from qproxy.qliksim.serve import SimOptions  # noqa: PLC0415
+    from qproxy.qliksim.serve import run as stand_in  # noqa: PLC0415
+
+    def announce(node: QlikNode) -> None:
+        urls = {"http": node.http_url, "https": node.https_url, "QPS API": node.rest_url, "control": node.control_url}
+        for name, url in urls.items():
+            if url is not None:
+                click.echo(f"{name:<8} {url}")
+
+    wanted = SimOptions(config=file, **options)
+    try:
+        context.exit(stand_in(wanted, announce))
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group()
+def users() -> None:
+    """Edit a file of users for the login method password_file."""
+
+
+@users.command(name="add")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+@click.option("--attribute", "-a", "attributes", multiple=True, help="NAME=VALUE for Qlik; may stand repeatedly.")
+@click.option("--replace", is_flag=True, help="Give somebody who exists a new password.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+def users_add(file: Path, name: str, attributes: tuple[str, ...], replace: bool, password_stdin: bool) -> None:
+    """Add NAME to FILE, which is made when it is missing."""
+    from qproxy.auth import users as edit  # noqa: PLC0415
+    from qproxy.model import Attributes  # noqa: PLC0415
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
+    pairs = tuple((key, value) for key, _, value in (one.partition("=") for one in attributes))
+    with _user_errors():
+        edit.add(file, name, password, Attributes(pairs), replace=replace)
+    click.echo(f"{name} can log in")
+
+
+@users.command(name="remove")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("name")
+def users_remove(file: Path, name: str) -> None:
+    """Take NAME out of FILE. Sessions that live go on until they end."""
+    from qproxy.auth import users as edit  # noqa: PLC0415
+
+    with _user_errors():
+        edit.remove(file, name)
+    click.echo(f"{name} can no longer log in")
+
+
+@users.command(name="list")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def users_list(file: Path) -> None:
+    """Print who can log in by FILE."""
+    from qproxy.auth import users as edit  # noqa: PLC0415
+
+    with _user_errors():
+        for name in edit.names(file):
+            click.echo(name)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """What is wrong with a file of users, a name or a password, without a traceback and with status 1."""
+    from qproxy.auth.user_file import UserFileError  # noqa: PLC0415
+
+    try:
+        yield
+    except (UserFileError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command(name="audit")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.pass_context
+def audit(context: click.Context, file: Path) -> None:
+    """Check that no line of an audit log was changed or taken out. Exits with 0, or with 1 after naming each gap."""
+    from qproxy.observe import verify_audit  # noqa: PLC0415
+
+    problems = verify_audit(file)
+    for problem in problems:
+        click.echo(problem)
+    context.exit(1 if problems else 0)

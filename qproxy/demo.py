@@ -10,7 +10,7 @@ import secrets
 import socket
 import tempfile
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from qproxy.auth import users
-from qproxy.config_load import load
+from qproxy.config.load import load
 from qproxy.demo_tls import Authority
 from qproxy.qliksim import AppSettings, QlikNode, SimConfig, VirtualProxySettings
 from qproxy.running import run_loop, settle, stop_signal
@@ -39,7 +39,6 @@ class DemoOptions:
     internal_port: int = 0
     tls: bool = False
     as_json: bool = False
-    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +61,19 @@ class Demo:
         return {"url": f"{self.origin}/sales", "internal": self.internal, "users": people, "app": APPS[0].id}
 
 
-def run(options: DemoOptions) -> int:
-    return run_loop(lambda: _run(options))
+Drive = Callable[["Demo"], Awaitable[int]]
 
 
-async def _run(options: DemoOptions) -> int:
+def run(options: DemoOptions, drive: Drive | None = None) -> int:
+    """Serve until a signal, or as long as `drive` takes. The exit status."""
+    return run_loop(lambda: _run(options, drive))
+
+
+async def _run(options: DemoOptions, drive: Drive | None) -> int:
     with tempfile.TemporaryDirectory(prefix="qproxy-demo-") as directory:
         async with demo(Path(directory), options) as running:
-            if options.check:
-                from qproxy.demo_check import evening  # noqa: PLC0415 - only here, and it brings an HTTP client
-
-                return await evening(running)
+            if drive is not None:
+                return await drive(running)
             click.echo(json.dumps(running.described) if options.as_json else _told(running))
             settle()
             await stop_signal()

@@ -52,7 +52,7 @@ class Attributes:
     @property
     def size(self) -> int:
         """Bytes that they take in the header in which Qlik passes them on (`name=value; `)."""
-        return sum(len(name.encode()) + len(value.encode()) + 3 for name, value in self.pairs)
+        return sum(_size(name, value) for name, value in self.pairs)
 
     def trimmed(self, cap: int) -> tuple[Self, tuple[str, ...]]:
         """As many pairs, in order, as fit into `cap` bytes; and the names of those that did not."""
@@ -60,13 +60,17 @@ class Attributes:
         cut: list[str] = []
         size = 0
         for name, value in self.pairs:
-            cost = len(name.encode()) + len(value.encode()) + 3
+            cost = _size(name, value)
             if size + cost <= cap:
                 kept.append((name, value))
                 size += cost
             else:
                 cut.append(name)
         return type(self)(tuple(kept)), tuple(cut)
+
+
+def _size(name: str, value: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass")) + len(value.encode("utf-8", "surrogatepass")) + 3
 
 
 class End(StrEnum):

@@ -95,7 +95,7 @@ class Road:
         forwarded = self._forwarded(record.label.client)
         return Forward(
             vp.pool,
-            headers.to_upstream(head, verdict.cookie, forwarded),
+            headers.to_upstream(head, verdict.cookie, forwarded, vp.strip),
             lambda answer: self._rewrite(vp, head, session, answer),
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
         )

@@ -101,6 +101,7 @@ class VirtualProxy:
         self.methods: Sequence[Method] = opened.methods
         self.attribute_cap = config.attributes_cap
         self.anonymous = config.anonymous != "none"
+        self.strip = frozenset(name.lower().encode() for name in config.strip_headers)
         self.one_host = _one_host(config, public)
         self.sessions = opened.sessions
         self.pool = opened.pool

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from qproxy.auth import users
-from qproxy.config_load import load
+from qproxy.config.load import load
 from qproxy.qliksim import AppSettings, QlikNode, SimConfig, Toggles, VirtualProxySettings
 from qproxy.server import Server
 

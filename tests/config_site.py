@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trustme
 
-from qproxy.config import Config
-from qproxy.config_load import load
+from qproxy.config.load import load
+from qproxy.config.models import Config
 from qproxy.settings import ConfigError
 
 NOW = datetime.datetime.now(datetime.UTC)

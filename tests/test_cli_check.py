@@ -73,8 +73,8 @@ def test_the_values_for_the_qmc_are_those_of_the_files(site: ConfigSite) -> None
 
 def test_the_host_allow_list_has_every_name_once_and_no_port(site: ConfigSite) -> None:
     server = SERVER.replace("listen:", "names: [bi.example.com:8443, bi2.example.com]\n  listen:")
-    site.write(server, sales=SALES + "host_header: qlik1:8080\nallowed_origins: https://intranet.example.com:1234\n")
-    assert qmc(site)["Host allow list"] == "bi.example.com, bi2.example.com, qlik1, intranet.example.com"
+    site.write(server, sales=SALES + "allowed_origins: https://intranet.example.com:1234\n")
+    assert qmc(site)["Host allow list"] == "bi.example.com, bi2.example.com, intranet.example.com"
 
 
 def test_the_data_for_programs_holds_the_warnings(site: ConfigSite) -> None:
@@ -93,7 +93,7 @@ def test_no_secret_is_printed(site: ConfigSite, monkeypatch: pytest.MonkeyPatch)
 def test_on_a_terminal_the_values_are_a_table(
     site: ConfigSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from qproxy.config_report import print_report  # noqa: PLC0415
+    from qproxy.config.report import print_report  # noqa: PLC0415
 
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "160")

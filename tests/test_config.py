@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from qproxy import config_fields as fields
-from qproxy import config_names as names
-from qproxy.config import InternalConfig, PublicConfig, ServerConfig, VirtualProxyConfig
+from qproxy.config import fields, names
+from qproxy.config.models import InternalConfig, PublicConfig, ServerConfig, VirtualProxyConfig
 from qproxy.model import Lifetime
 
 SALES = {

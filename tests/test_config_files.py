@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qproxy.config_load import load
+from qproxy.config.load import load
 from qproxy.settings import ConfigError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has access lists, no modes")

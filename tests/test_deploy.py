@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from needs import require
 
-from qproxy.config import TimeoutsConfig
+from qproxy.config.models import TimeoutsConfig
 
 UNIT = Path(__file__).resolve().parent.parent / "deploy" / "qproxy.service"
 # systemd's own scale, 0 (locked in) to 10: what a service on the Internet gets with little effort is above 9.

@@ -10,8 +10,8 @@ from config_site import ENVIRON, SALES, SERVER, ConfigSite
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from qproxy.config import ServerConfig, VirtualProxyConfig
-from qproxy.config_words import keys_of
+from qproxy.config.models import ServerConfig, VirtualProxyConfig
+from qproxy.config.words import keys_of
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = (ROOT / "docs/config.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Rules between keys and between files: what each value alone cannot show.
 
-A rule looks at checked models and yields findings; it opens nothing (config_files does) and prints nothing. What could
+A rule looks at checked models and yields findings; it opens nothing (`files` does) and prints nothing. What could
 let in somebody who should stay out is refused; what only may be a mistake is a warning.
 """
 
@@ -8,8 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from qproxy.config import InternalConfig, LifetimeConfig, PublicConfig, ServerConfig, SessionsConfig, VirtualProxyConfig
-from qproxy.config_fields import Address, Network, is_loopback
+from qproxy.config.fields import Address, Network, is_loopback
+from qproxy.config.models import (
+    InternalConfig,
+    LifetimeConfig,
+    PublicConfig,
+    ServerConfig,
+    SessionsConfig,
+    VirtualProxyConfig,
+)
 from qproxy.secret_files import HOW_TO_MAKE
 from qproxy.settings import KeyPath
 

@@ -1,7 +1,7 @@
 """What Qlik lets things be called: prefixes, session cookies, user directories, session attributes.
 
 Each check returns the value or raises ValueError with words that continue "this value ...". Pure: judges text only, and
-one text at a time; whether two files chose the same name is a rule in config_rules.
+one text at a time; whether two files chose the same name is a rule in `rules`.
 """
 
 import re

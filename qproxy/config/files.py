@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from qproxy.config import PasswordFileLogin, ServerConfig, TlsConfig, UpstreamTlsConfig, VirtualProxyConfig
-from qproxy.config_rules import SERVER, Finding
+from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, UpstreamTlsConfig, VirtualProxyConfig
+from qproxy.config.rules import SERVER, Finding
 from qproxy.secret_files import SecretError, exposure, parse_key, read_key, read_secret, read_text
 from qproxy.settings import KeyPath
 

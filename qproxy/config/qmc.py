@@ -6,8 +6,8 @@ Pure: turns the configuration into names and values in the QMC's own words. `qpr
 from dataclasses import dataclass
 from math import ceil
 
-from qproxy.config import Config, PublicConfig, VirtualProxyConfig
-from qproxy.config_fields import split_host_port
+from qproxy.config.fields import split_host_port
+from qproxy.config.models import Config, PublicConfig, VirtualProxyConfig
 
 ANONYMOUS = {"none": "No anonymous user", "allow": "Allow anonymous user", "always": "Always anonymous user"}
 SAME_SITE = {"lax": "Lax", "none": "None", "strict": "Strict"}
@@ -68,8 +68,7 @@ def _advanced(config: Config, vp: VirtualProxyConfig) -> list[QmcValue]:
 
 def allowed_hosts(config: Config, vp: VirtualProxyConfig) -> tuple[str, ...]:
     """Host names that QPS sees in Host and Origin, without ports."""
-    netlocs = [*config.server.public.hosts, *([vp.host_header] if vp.host_header else [])]
-    netlocs += [origin.netloc for origin in vp.allowed_origins]
+    netlocs = [*config.server.public.hosts, *(origin.netloc for origin in vp.allowed_origins)]
     return tuple(dict.fromkeys(split_host_port(netloc)[0] for netloc in netlocs))
 
 

@@ -1,7 +1,7 @@
 """What the configuration files may say: one server.yaml, and one file for each Qlik virtual proxy.
 
 Only shapes, defaults and what can be judged by looking at one value. Rules between keys and between files are in
-config_rules, files on disk are judged by config_files, reading is config_load's. Nothing here reads a file, the
+rules, files on disk are judged by files, reading is load's. Nothing here reads a file, the
 environment or a clock. The description of each key is what `qproxy schema` gives to editors.
 """
 
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from qproxy.config_fields import (
+from qproxy.config.fields import (
     AccessTarget,
     Addresses,
     AttributeBytes,
@@ -26,7 +26,6 @@ from qproxy.config_fields import (
     HeadBytes,
     HostName,
     HostNames,
-    Netloc,
     Netlocs,
     Networks,
     Origin,
@@ -37,7 +36,14 @@ from qproxy.config_fields import (
     parse_network,
     split_host_port,
 )
-from qproxy.config_names import check_attributes, check_cookie, check_line, check_prefix, check_user_directory
+from qproxy.config.names import (
+    check_attributes,
+    check_cookie,
+    check_line,
+    check_prefix,
+    check_token,
+    check_user_directory,
+)
 from qproxy.model import Attributes, Lifetime
 from qproxy.settings import Problem
 
@@ -229,7 +235,9 @@ class VirtualProxyConfig(Part):
         description="The Qlik nodes' proxy services: https://host[:port]; all https or all http."
     )
     upstream_tls: UpstreamTlsConfig | None = Field(default=None, description="How the nodes prove who they are.")
-    host_header: Netloc | None = Field(default=None, description="Host sent to Qlik instead of the public one.")
+    strip_headers: tuple[Annotated[str, AfterValidator(check_token)], ...] = Field(
+        default=(), description="Request headers that no browser may send, such as the header authentication header."
+    )
     login: tuple[LoginConfig, ...] = Field(default=(), description="Ways to log in; needed unless anonymous is always.")
     lifetime: LifetimeConfig = Field(default=LifetimeConfig(), description="When a session ends by itself.")
     anonymous: Literal["none", "allow", "always"] = Field(

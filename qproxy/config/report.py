@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from qproxy.config import Config, ServerConfig, VirtualProxyConfig
-from qproxy.qmc import QmcValue, qmc_values
+from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
+from qproxy.config.qmc import QmcValue, qmc_values
 
 
 def as_data(config: Config) -> dict[str, Any]:

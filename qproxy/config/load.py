@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from qproxy.config import Config, Part, ServerConfig, VirtualProxyConfig
-from qproxy.config_files import server_files, utc_now, vp_files
-from qproxy.config_rules import SERVER, Finding, rules_between, server_rules, vp_rules
-from qproxy.config_words import explain
+from qproxy.config.files import server_files, utc_now, vp_files
+from qproxy.config.models import Config, Part, ServerConfig, VirtualProxyConfig
+from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
+from qproxy.config.words import explain
 from qproxy.settings import ConfigError, Document, Problem, read_document
 
 Model = TypeVar("Model", bound=Part)

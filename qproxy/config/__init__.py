@@ -1,0 +1,35 @@
+"""The configuration: what the files may say, and everything that is wrong with them at once.
+
+    models    the schema: one server.yaml, one file for each virtual proxy
+    fields, names   kinds of value, and which names Qlik and browsers take
+    load      a directory -> Config, or ConfigError with every problem
+    rules, files    what must fit together, and the files that it names
+    words     pydantic's errors in plain words, did-you-mean
+    qmc, report     what the QMC must say; JSON Schema
+
+Reading YAML itself is qproxy.settings'.
+"""
+
+from qproxy.config.models import (
+    Config,
+    InternalConfig,
+    PasswordFileLogin,
+    PublicConfig,
+    ServerConfig,
+    SessionsConfig,
+    TlsConfig,
+    UpstreamTlsConfig,
+    VirtualProxyConfig,
+)
+
+__all__ = [
+    "Config",
+    "InternalConfig",
+    "PasswordFileLogin",
+    "PublicConfig",
+    "ServerConfig",
+    "SessionsConfig",
+    "TlsConfig",
+    "UpstreamTlsConfig",
+    "VirtualProxyConfig",
+]
