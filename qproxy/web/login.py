@@ -47,6 +47,7 @@ Handler = Callable[[web.Request, LoginDesk], Awaitable[web.Response]]
 
 def login_app(desks: Mapping[str, LoginDesk], keys: LoginKeys, identify: Identify = anyone) -> web.Application:
     """The application behind the door; `desks` by name is read at each request, so it may change."""
+    pages.compile_pages()
     flow = LoginFlow(keys)
 
     def at_desk(opened: Handler, posted: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -80,6 +80,12 @@ def failure_page(
     return headers, body
 
 
+def compile_pages() -> None:
+    """Once, at the start: a missing template is then found there, and the first page costs nobody's time."""
+    for template in _pages().list_templates(extensions=["html"]):
+        _pages().get_template(template)
+
+
 def _failure_json(failure: Failure, request_id: str, login_url: str | None) -> tuple[Headers, bytes]:
     told = {"error": failure.word, "message": failure.sentence, "requestId": request_id}
     if login_url is not None:
