@@ -26,22 +26,28 @@ async def _greet(exchange: Exchange, socket: SimSocket) -> None:
         await socket.send(notification("OnConnected", {"qSessionState": "SESSION_CREATED"}))
 
 
-async def _echo(exchange: Exchange) -> web.StreamResponse:
-    """Each message back, byte for byte."""
-    socket = await SimSocket.accept(exchange)
-    await _greet(exchange, socket)
+async def _send_back(exchange: Exchange, socket: SimSocket) -> None:
     async for message in socket.messages():
         if exchange.session is not None:
             exchange.session.touched = exchange.core.clock()
         await socket.send(message)
+
+
+async def _echo(exchange: Exchange) -> web.StreamResponse:
+    """Each message back, byte for byte."""
+    socket = await SimSocket.accept(exchange)
+    with socket.counted():
+        await _greet(exchange, socket)
+        await _send_back(exchange, socket)
     return socket.response
 
 
 async def _slow_reader(exchange: Exchange) -> web.StreamResponse:
     """Never reads: what the client sends piles up on its side."""
     socket = await SimSocket.accept(exchange)
-    await _greet(exchange, socket)
-    await exchange.core.stopping.wait()
+    with socket.counted():
+        await _greet(exchange, socket)
+        await exchange.core.stopping.wait()
     socket.abort()
     return socket.response
 
@@ -50,10 +56,10 @@ async def _burst(exchange: Exchange) -> web.StreamResponse:
     """Many messages at once, each numbered, then an echo."""
     count, size = routes.number(exchange.place.query, "count", 1000), routes.number(exchange.place.query, "bytes", 100)
     socket = await SimSocket.accept(exchange)
-    for serial in range(count):
-        await socket.send(f"{serial} ".ljust(size, "."))
-    async for message in socket.messages():
-        await socket.send(message)
+    with socket.counted():
+        for serial in range(count):
+            await socket.send(f"{serial} ".ljust(size, "."))
+        await _send_back(exchange, socket)
     return socket.response
 
 

@@ -90,7 +90,8 @@ async def _connect(exchange: Exchange, session: SimSession) -> web.StreamRespons
     try:
         socket = await SimSocket.accept(exchange)
         engine.push = socket.push
-        await _Talk(exchange, socket, session).run(engine)
+        with socket.counted():
+            await _Talk(exchange, socket, session).run(engine)
     finally:
         engine.detach()
     return socket.response

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from qproxy.qliksim import routes
+from qproxy.qliksim.dropping import drop
 from qproxy.qliksim.exchange import Exchange, plain
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: Microsoft-HTTPAPI/2.0\r\nContent-Type: text/plain\r\n"
@@ -31,8 +32,7 @@ def _write_and_close(exchange: Exchange, raw: bytes) -> web.StreamResponse:
 
 async def _reset(exchange: Exchange) -> web.StreamResponse:
     """The connection is gone before the answer."""
-    if exchange.request.transport is not None:
-        exchange.request.transport.abort()
+    drop(exchange.request.transport)
     exchange.request.protocol.force_close()
     return plain(200)
 

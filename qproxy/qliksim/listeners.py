@@ -35,6 +35,7 @@ class Listener:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=self._keepalive_s,
+            lingering_time=0,  # the pipeline reads unread bodies away itself, where it hears of a lost connection
             max_line_size=HEAD_LIMIT,
             max_field_size=HEAD_LIMIT,
             max_headers=2000,

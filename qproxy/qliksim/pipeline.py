@@ -3,6 +3,7 @@
 One function a step. The order is the point: a proxy in front sees exactly which check refused it.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -19,6 +20,7 @@ from qproxy.qliksim.turning_away import module_failed, turn_away
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+LINGER_S = 10.0
 DEBUG_AREAS = frozenset(routes.OWN_WORDS.split())
 
 
@@ -30,13 +32,35 @@ def handler(core: Core, secure: bool) -> Callable[[web.BaseRequest], Awaitable[w
         entry = core.journal.add(entry_for(kind, request, core.clock()))
         try:
             response = await _travel(core, secure, request, entry)
+            entry.status = response.status
+            await _read_away(request, response)
         except (ConnectionError, web.RequestPayloadError) as error:
             entry.note = f"client gone: {type(error).__name__}"
             return plain(400)
-        entry.status = response.status
         return response
 
     return handle
+
+
+async def _read_away(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Answer, then take the rest of the body, so that a client that still sends it can read the answer."""
+    if request.content.is_eof() or response.status == 101 or _is_gone(request):
+        return
+    if "Expect" in request.headers:  # the body will never come
+        response.force_close()
+        return
+    await response.prepare(request)
+    await response.write_eof()
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while not request.content.at_eof() and not _is_gone(request):
+                await request.content.readany()
+    except TimeoutError:
+        return
+
+
+def _is_gone(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _asks_for_socket(request: web.BaseRequest) -> bool:

@@ -71,13 +71,15 @@ async def _serve(core: Core, request: web.BaseRequest, body: bytes) -> "RestAnsw
     at = next((number for number, segment in enumerate(segments) if segment in WORDS), None)
     if segments[0] != "qps" or at is None:
         return plain(404, "Not found")
+    if (general := _GENERAL.get(tuple(segments[at:]))) is not None and request.method == "GET":
+        return _json(general)
     vp = core.vps.get("/".join(segments[1:at]))
     if vp is None:
         return plain(400, "Unknown virtual proxy")
     call = RestCall(core, vp, request.method, [unquote(segment) for segment in segments[at:]], body)
     work = _CALLS.get((call.method, call.path[0], len(call.path)))
     if work is None:
-        return plain(404 if call.path[0] == "about" else 405, "Not found")
+        return plain(405, "Not found")
     try:
         return await work(call)
     except (ValueError, KeyError) as error:
@@ -160,15 +162,6 @@ async def _add_ticket(call: RestCall) -> RestAnswer:
     return _json({**shown, "TargetUri": call.vp.targets.get(target_id) if target_id else None}, 201)
 
 
-async def _alive(call: RestCall) -> RestAnswer:
-    return _json({"value": True})
-
-
-async def _openapi(call: RestCall) -> RestAnswer:
-    paths: dict[str, dict[str, str]] = {f"/qps/{call.prefix}/{word}": {} for word in ("session", "user", "ticket")}
-    return _json({"openapi": "3.0.0", "info": {"title": "Proxy service", "version": "1"}, "paths": paths})
-
-
 _CALLS: dict[tuple[str, str, int], Callable[[RestCall], Awaitable[RestAnswer]]] = {
     ("POST", "session", 1): _add_session,
     ("GET", "session", 1): _list_sessions,
@@ -177,7 +170,13 @@ _CALLS: dict[tuple[str, str, int], Callable[[RestCall], Awaitable[RestAnswer]]] 
     ("GET", "user", 3): _show_user,
     ("DELETE", "user", 3): _delete_user,
     ("POST", "ticket", 1): _add_ticket,
-    ("GET", "alive", 1): _alive,
-    ("GET", "health", 1): _alive,
-    ("GET", "about", 3): _openapi,
+}
+_GENERAL: dict[tuple[str, ...], dict[str, Any]] = {
+    ("alive",): {"value": True},
+    ("health",): {"value": True},
+    ("about", "openapi", "main"): {
+        "openapi": "3.0.0",
+        "info": {"title": "Proxy service", "version": "1"},
+        "paths": {f"/qps/{word}": {} for word in ("session", "user", "ticket")},
+    },
 }

@@ -5,10 +5,12 @@ the real proxy service, spoils the next message.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import WSMsgType, web
 
+from qproxy.qliksim.dropping import drop
 from qproxy.qliksim.exchange import Exchange
 from qproxy.qliksim.recorded import Entry
 
@@ -29,7 +31,7 @@ class SimSocket:
 
     @classmethod
     async def accept(cls, exchange: Exchange) -> "SimSocket":
-        """Answer 101 and count the socket to its session until it is gone."""
+        """Answer 101, with the cookie of a session that the upgrade opened."""
         response = web.WebSocketResponse(
             timeout=CLOSE_S,
             autoclose=False,
@@ -59,32 +61,34 @@ class SimSocket:
         except ConnectionError:
             return
 
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """The socket counts to its session, and can be reached from outside, while this lasts; a lost line ends it."""
+        holders = [self._core.sockets]
+        if self._exchange.session is not None:
+            holders.append(self._exchange.session.sockets)
+        for holder in holders:
+            holder.add(self)
+        try:
+            yield
+        except ConnectionError:
+            self._note("gone")
+        finally:
+            for holder in holders:
+                holder.discard(self)
+
     async def messages(self) -> AsyncIterator[str | bytes]:
         """Each message of the client until the socket is closed; a swallowed one is not yielded."""
-        self._register()
-        try:
-            while True:
-                message = await self.response.receive()
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    if not self._swallows():
-                        yield message.data
-                elif message.type is WSMsgType.PING:
-                    await self._pinged(message.data)
-                elif message.type is not WSMsgType.PONG:
-                    await self._closed(message.type, message.data, message.extra)
-                    return
-        finally:
-            self._unregister()
-
-    def _register(self) -> None:
-        self._core.sockets.add(self)
-        if self._exchange.session is not None:
-            self._exchange.session.sockets.add(self)
-
-    def _unregister(self) -> None:
-        self._core.sockets.discard(self)
-        if self._exchange.session is not None:
-            self._exchange.session.sockets.discard(self)
+        while True:
+            message = await self.response.receive()
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                if not self._swallows():
+                    yield message.data
+            elif message.type is WSMsgType.PING:
+                await self._pinged(message.data)
+            elif message.type is not WSMsgType.PONG:
+                await self._closed(message.type, message.data, message.extra)
+                return
 
     def _swallows(self) -> bool:
         poisoned, self._poisoned = self._poisoned, False
@@ -121,5 +125,4 @@ class SimSocket:
 
     def abort(self) -> None:
         """Drop the line without a word; clients report 1006."""
-        if self._transport is not None:
-            self._transport.abort()
+        drop(self._transport)

@@ -106,6 +106,7 @@ class Site:
     module: SessionModule
     client: aiohttp.ClientSession
     clock: Seconds
+    sockets: list[aiohttp.ClientWebSocketResponse] = field(default_factory=list)
 
     async def ask(
         self, path: str, session: str = "", method: str = "GET", headers: Mapping[str, str] | None = None, **more: Any
@@ -135,13 +136,15 @@ class Site:
         headers: Mapping[str, str] | None = None,
         token: str = "?",
     ) -> aiohttp.ClientWebSocketResponse:
-        """An engine socket; the token is fetched unless one is given ("" for none)."""
+        """An engine socket, open until the site ends; the token is fetched unless one is given ("" for none)."""
         if token == "?":
             token = await self.token(session) if session else ""
         query = f"{'&' if '?' in path else '?'}qlik-csrf-token={token}" if token else ""
         url = URL(f"{self.node.http_url}{path}{query}", encoded=True)
         lines = self._cookie(session) | dict(headers or {})
-        return await self.client.ws_connect(url, headers=lines, max_msg_size=0, autoclose=False)
+        socket = await self.client.ws_connect(url, headers=lines, max_msg_size=0, autoclose=False)
+        self.sockets.append(socket)  # one that nobody holds is closed by the garbage collector
+        return socket
 
     async def refused_socket(self, *args: Any, **more: Any) -> int:
         """The status of an upgrade that must not succeed."""
@@ -175,8 +178,8 @@ async def site(
         try:
             yield Site(node, module, client, clock)
         finally:
+            await node.stop()  # first, because closing a client waits for what it still has to send
             await client.close()
-            await node.stop()
 
 
 def method_of(message: aiohttp.WSMessage) -> str:
