@@ -22,6 +22,7 @@ class Listener:
         self._handler, self._bind, self._tls, self._keepalive_s = handler, bind, tls, keepalive_s
         self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
+        self._answering: set[asyncio.Task[object]] = set()
 
     @property
     def url(self) -> str:
@@ -31,7 +32,7 @@ class Listener:
         if self._server is not None:
             return
         self._web = web.Server(
-            self._handler,
+            self._answer,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=self._keepalive_s,
@@ -44,6 +45,13 @@ class Listener:
         self._server = await loop.create_server(self._web, self._bind, self.port, ssl=self._tls, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        return await self._handler(request)
+
     async def stop(self) -> None:
         """Refuse and drop everything."""
         server, answering = self._server, self._web
@@ -55,5 +63,7 @@ class Listener:
             if connection.transport is not None:
                 connection.transport.abort()
         await asyncio.sleep(0)
+        for task in list(self._answering):  # aiohttp no longer knows them once their connections are lost
+            task.cancel()
         await answering.shutdown(SHUTDOWN_S)
         await server.wait_closed()
