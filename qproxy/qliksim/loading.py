@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 
@@ -65,11 +66,10 @@ def _frozen(value: Any) -> Any:
 
 def _ports(listeners: Mapping[str, Any]) -> dict[str, int | None]:
     """Port numbers by listener; `off` (false) leaves one out."""
-    ports = {LISTENERS[name]: None if port is False else port for name, port in listeners.items()}
-    for name, port in ports.items():
-        if port is not None and (not isinstance(port, int) or not 0 <= port < 65536):
+    for name, port in listeners.items():
+        if port is not False and (type(port) is not int or not 0 <= port < 65536):
             raise ValueError(f"listeners: {name}: a port number or off is expected, not {port!r}")
-    return ports
+    return {LISTENERS[name]: None if port is False else port for name, port in listeners.items()}
 
 
 def _each(kind: type[Built], content: Any, place: str) -> tuple[Built, ...]:
@@ -86,8 +86,10 @@ def build(kind: type[Built], content: Any, place: str) -> Built:
     if missing:
         raise ValueError(f"{place}: {', '.join(missing)} is missing")
     for name, value in given.items():
-        if not _fits(known[name], value):
-            raise ValueError(f"{place}: {name}: {value!r} is not of the type {known[name].type}")
+        kind_of_value: Any = known[name].type
+        if not _fits(kind_of_value, value):
+            expected = getattr(kind_of_value, "__name__", kind_of_value)
+            raise ValueError(f"{place}: {name}: {value!r} is not of the type {expected}")
     return kind(**{name: _frozen(value) for name, value in given.items()})
 
 
@@ -95,14 +97,13 @@ def _has_no_default(setting: "Field[Any]") -> bool:
     return setting.default is MISSING and setting.default_factory is MISSING
 
 
-def _fits(setting: "Field[Any]", value: Any) -> bool:
-    """The declared type; a whole number will do for a fraction, a list for a tuple."""
-    declared = str(setting.type if isinstance(setting.type, str) else getattr(setting.type, "__name__", setting.type))
-    accepted: dict[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
-    if declared.startswith("tuple"):
+def _fits(kind: Any, value: Any) -> bool:
+    """Whether a value has the declared type; a whole number will do for a fraction, a list for a tuple."""
+    if isinstance(kind, UnionType):
+        return any(_fits(each, value) for each in get_args(kind))
+    if get_origin(kind) is tuple:
         return isinstance(value, list)
-    types = accepted.get(declared)
-    return types is None or (isinstance(value, types) and (declared == "bool" or not isinstance(value, bool)))
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _contexts(whole: Mapping[str, Any], directory: Path) -> dict[str, Any]:

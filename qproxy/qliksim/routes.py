@@ -60,12 +60,6 @@ def argument(query: str, name: str) -> str | None:
     return next((value for key, value in pairs if key.lower() == name.lower()), None)
 
 
-def without_argument(query: str, name: str) -> str:
-    """The raw query without one key (any case), the rest byte for byte."""
-    kept = [part for part in query.split("&") if unquote(part.partition("=")[0]).lower() != name.lower()]
-    return "&".join(kept)
-
-
 def number(query: str, name: str, default: int = 0) -> int:
     """A whole number from the query; raises ValueError for anything else."""
     value = argument(query, name)
