@@ -8,7 +8,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from qproxy.certificates import certificate_lifetimes
+from qproxy.config import Config
 from qproxy.forwarding.pool import Pool
+from qproxy.sessions.front import Sessions
 from qproxy.sessions.store import Store, StoreUnavailable
 from qproxy.virtual_proxy import VirtualProxy
 
@@ -18,7 +21,10 @@ Check = Callable[[], Awaitable[str | None]]
 class Running(Protocol):
     """What is looked at: a Server."""
 
+    config: Config
+    clock: Callable[[], float]
     store: Store
+    sessions: Sessions
     vps: dict[str, VirtualProxy]
 
     @property
@@ -36,9 +42,14 @@ def readiness(running: Running) -> Mapping[str, Check]:
             await running.store.check()
         except StoreUnavailable as error:
             return str(error)
-        return None
+        return "; ".join(running.sessions.troubles.values()) or None
 
-    checks: dict[str, Check] = {"draining": draining, "store": store}
+    async def certificates() -> str | None:
+        lifetimes = certificate_lifetimes(running.config, running.clock())
+        expired = [name for name, seconds in lifetimes.items() if seconds <= 0]
+        return f"expired or not readable: {', '.join(expired)}" if expired else None
+
+    checks: dict[str, Check] = {"draining": draining, "store": store, "certificates": certificates}
     for name, vp in running.vps.items():
         checks[f"upstream {name}"] = _reachable(vp.pool)
     return checks

@@ -31,7 +31,13 @@ class FailurePage(Protocol):
     """qproxy.web.pages.failure_page."""
 
     def __call__(
-        self, failure: Failure, request_id: str, *, html: bool, login_url: str | None = None
+        self,
+        failure: Failure,
+        request_id: str,
+        *,
+        html: bool,
+        login_url: str | None = None,
+        frame_ancestors: Sequence[str] = (),
     ) -> tuple[Headers, bytes]: ...
 
 
@@ -113,7 +119,7 @@ class Road:
             return socket_to_login(head, self._login_url(vp))
         if is_navigation(head) and vp.methods:
             return to_login(self._around.links.login_location(vp.name, vp.path, head.target, relogin))
-        return self._page(Failure.NOT_LOGGED_IN, self._new_id(), html=is_navigation(head), login=self._login_url(vp))
+        return self._page(Failure.NOT_LOGGED_IN, head, self._new_id(), vp, self._login_url(vp))
 
     def _login_url(self, vp: VirtualProxy) -> str:
         return self._around.origin + self._around.links.login_location(vp.name, vp.path, b"")
@@ -122,16 +128,29 @@ class Road:
         head, label = record.head, record.label
         label.request_id = label.request_id or self._new_id()
         label.client = label.client or record.peer
-        answer = self._page(failure, label.request_id, html=head is not None and is_navigation(head))
         vp = self._vps.get(label.vp)
+        answer = self._page(failure, head, label.request_id, vp)
         if failure is Failure.COOKIE_CONFLICT and vp is not None:
             answer.lines.append(b"Set-Cookie: " + _gone(vp))
         if failure is Failure.METHOD_REFUSED:
             answer.lines.append(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         return answer
 
-    def _page(self, failure: Failure, request_id: str, *, html: bool, login: str | None = None) -> Answer:
-        lines, body = self._around.failure_page(failure, request_id, html=html, login_url=login)
+    def _page(
+        self,
+        failure: Failure,
+        head: RequestHead | None,
+        request_id: str,
+        vp: VirtualProxy | None,
+        login: str | None = None,
+    ) -> Answer:
+        lines, body = self._around.failure_page(
+            failure,
+            request_id,
+            html=head is not None and is_navigation(head),
+            login_url=login,
+            frame_ancestors=vp.frame_ancestors if vp is not None else (),
+        )
         return Answer(failure.status, [f"{name}: {value}".encode() for name, value in lines], body, failure)
 
     def _hand_over(self, head: RequestHead, record: Record) -> HandOver:
@@ -170,7 +189,8 @@ class Road:
         if session is None:
             return self._turn_away(vp, head)
         if self._around.not_accepted.final(vp.name, session, vp.cookie_name):
-            return self._page(Failure.SESSION_NOT_ACCEPTED, self._new_id(), html=is_navigation(head))
+            again = self._around.origin + self._around.links.login_location(vp.name, vp.path, head.target, True)
+            return self._page(Failure.SESSION_NOT_ACCEPTED, head, self._new_id(), vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
         return self._turn_away(vp, head, relogin=True)
 

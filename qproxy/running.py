@@ -53,9 +53,13 @@ def _why(error: Exception) -> str:
 async def _serve(config: Config) -> int:
     server = Server(config)
     await server.start()
+    for warning in config.warnings:
+        log.warning("configuration: %s", warning)
     for vp in config.virtual_proxies:
         log.info("virtual proxy %s: %s%s -> %s", vp.name, config.server.public.origin, vp.path, vp.upstreams[0])
     settle()
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.observer.reopen)
     notify("READY=1")
     await stop_signal()
     notify("STOPPING=1")
@@ -118,7 +122,6 @@ async def _hear(asked: asyncio.Event) -> None:
 def notify(state: str) -> None:
     """Tell systemd (sd_notify(3)); nothing happens where nobody asked for it."""
     address = os.environ.get("NOTIFY_SOCKET")
-    if not address or sys.platform == "win32":
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+    if address and sys.platform != "win32":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -18,9 +18,12 @@ from qproxy.auth.deep_link import DeepLinks
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
+from qproxy.auth.passwords import Passwords
+from qproxy.auth.throttle import Throttle
+from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
-from qproxy.config import Config, SessionsConfig, VirtualProxyConfig
+from qproxy.config import Config, PasswordFileLogin, SessionsConfig, VirtualProxyConfig
 from qproxy.forwarding.conduct import Limits, Record, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.forwarding.pool import Node, Pool
@@ -35,7 +38,7 @@ from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
 from qproxy.sessions.sqlite import SqliteStore
-from qproxy.sessions.store import Store
+from qproxy.sessions.store import Store, StoreUnavailable
 from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.login import login_app
@@ -62,6 +65,7 @@ class Server:
         self.vps: dict[str, VirtualProxy] = {}
         self._closing = contextlib.AsyncExitStack()
         self._draining = False
+        self._throttles: dict[Path, Throttle] = {}
 
     async def start(self) -> None:
         """Raises OSError, ssl.SSLError, StoreUnavailable or SecretError; what was opened before is closed again."""
@@ -80,11 +84,13 @@ class Server:
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
         self.sessions = self._sessions()
+        self._passwords = Passwords()
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         self.module = SessionModule(self.vps, self.observer, self.clock)
         await self._listen_internal()
         await self._listen_public(keys)
+        self.observer.metrics.before_scrape(self._fill_gauges)
         await self.sessions.start()
         self._closing.push_async_callback(self.sessions.stop)
         self._watch()
@@ -111,11 +117,16 @@ class Server:
 
     def _open_vp(self, config: VirtualProxyConfig) -> None:
         pool = _pool(config, self.config.server.timeouts.connect)
-        methods: tuple[Method, ...] = tuple(PasswordFile(login.file) for login in config.login)
+        methods: tuple[Method, ...] = tuple(self._password_file(login) for login in config.login)
         opened = Opened(self.sessions, pool, methods, self.observer, self.clock)
         vp = VirtualProxy(config, self.config.server.public, opened)
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)
+
+    def _password_file(self, login: PasswordFileLogin) -> PasswordFile:
+        """Guesses are counted for each file, whatever virtual proxy they come by; hashing has one bound for all."""
+        throttle = self._throttles.setdefault(login.file, Throttle(time.monotonic))
+        return PasswordFile(login.file, passwords=self._passwords, throttle=throttle)
 
     # the internal listener
 
@@ -169,6 +180,16 @@ class Server:
             finished=self._finished,
         )
 
+    def _fill_gauges(self) -> None:
+        metrics = self.observer.metrics
+        for vp in self.vps.values():
+            pool = vp.pool
+            counts = metrics.pool(vp.name, str(pool.nodes[0]) if len(pool.nodes) == 1 else "all")
+            counts.open, counts.idle = pool.open_count, pool.resting
+            counts.opened, counts.reused = pool.opened, pool.reused
+        for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
+            metrics.certificate(name, seconds)
+
     def _finished(self, record: Record) -> None:
         self.observer.access(access_record(record, self.clock()))
 
@@ -189,6 +210,9 @@ class Server:
             await asyncio.sleep(ACTIVE_EVERY)
             for vp in self.vps.values():
                 vp.touch_active()
+                with contextlib.suppress(StoreUnavailable):
+                    self.observer.metrics.sessions(vp.name, "qproxy", await self.sessions.count(vp.name))
+                    self.observer.metrics.sessions(vp.name, "qlik", await self.sessions.count(vp.name, by_qlik=True))
 
     @property
     def draining(self) -> bool:

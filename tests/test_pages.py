@@ -79,7 +79,7 @@ def test_every_page_allows_its_own_style_sheet_and_nothing_else(page: Page) -> N
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert headers["Content-Security-Policy"] == (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "frame-ancestors 'self'"
     )
 
 

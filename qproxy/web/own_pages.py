@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from qproxy.errors import Failure, Refused
+from qproxy.sessions.store import StoreUnavailable
 from qproxy.web.desk import Caller
 from qproxy.web.pages import Headers, failure_page
 
@@ -96,6 +97,9 @@ def failure_pages(identify: Identify) -> Middleware:
         except Refused as refused:
             log.info("request %s refused: %s", caller.request_id, refused)
             response = _failed(request, refused.failure)
+        except StoreUnavailable as error:
+            log.error("request %s refused, the session store is unavailable: %s", caller.request_id, error)
+            response = _failed(request, Failure.STORE_UNAVAILABLE)
         except ConnectionError:
             log.info("request %s: the browser went away", caller.request_id)
             response = _failed(request, Failure.BROWSER_GONE)

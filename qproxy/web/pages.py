@@ -119,9 +119,10 @@ def _headers(content_type: str, frame_ancestors: Sequence[str], *, referrer: str
 
 @cache
 def _policy(frame_ancestors: tuple[str, ...]) -> str:
-    """Every ancestor counts: in a frame of Qlik's own within a portal these are the portal and this very host."""
+    """This host may always frame its pages: a login can be due within a frame of Qlik's own. Every ancestor counts, so
+    within a portal these are the portal and this very host."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    ancestors = " ".join(("'self'", *frame_ancestors)) if frame_ancestors else "'none'"
+    ancestors = " ".join(("'self'", *frame_ancestors))
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors {ancestors}"

@@ -1,0 +1,38 @@
+"""How long the certificates that qproxy shows or trusts are still valid, for the numbers and for /readyz.
+
+The files are read afresh each time, so that a renewed one is seen. Never raises: a file that cannot be read counts as
+expired.
+"""
+
+from pathlib import Path
+
+from qproxy.config import Config
+from qproxy.config.files import read_certificates
+from qproxy.secret_files import SecretError
+
+
+def certificate_lifetimes(config: Config, now: float) -> dict[str, float]:
+    """Seconds until each certificate expires (negative afterwards), by the configuration key that names it."""
+    return {name: _seconds_left(path, now) for name, path in _named(config).items()}
+
+
+def _named(config: Config) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    if config.server.public.tls is not None:
+        named["public"] = config.server.public.tls.certificate
+    if config.server.internal.tls is not None:
+        named["internal"] = config.server.internal.tls.certificate
+    if config.server.internal.client_ca is not None:
+        named["internal client_ca"] = config.server.internal.client_ca
+    for vp in config.virtual_proxies:
+        if vp.upstream_tls is not None:
+            named[f"{vp.name} upstream ca"] = vp.upstream_tls.ca
+    return named
+
+
+def _seconds_left(path: Path, now: float) -> float:
+    try:
+        chain = read_certificates(path)
+    except SecretError:
+        return float("-inf")
+    return min(certificate.not_valid_after_utc.timestamp() for certificate in chain) - now

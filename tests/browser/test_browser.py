@@ -1,0 +1,114 @@
+"""A person in a real browser: Debian's Chromium, driven by playwright, through qproxy to the stand-in node."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from a_site import APP, PASSWORD, Site, site
+from needs import require
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHEET = f"/sales/sense/app/{APP}/sheet/overview/state/analysis"
+
+OPENS_SOCKET = """url => new Promise(done => {
+    const socket = new WebSocket(url);
+    socket.onopen = () => done(true);
+    socket.onerror = () => done(false);
+})"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    require("chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def qlik(tmp_path: Path) -> AsyncIterator[Site]:
+    async with site(tmp_path) as built:
+        yield built
+
+
+async def new_page(browser: Browser, **context: Any) -> tuple[BrowserContext, Page]:
+    opened = await browser.new_context(**context)
+    opened.set_default_timeout(10_000)
+    return opened, await opened.new_page()
+
+
+async def log_in(page: Page, name: str = "ann", password: str = PASSWORD) -> None:
+    await page.get_by_label("User name").fill(name)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button").click()
+
+
+async def test_a_person_logs_in_sees_a_chart_over_the_socket_and_logs_out(chromium: Browser, qlik: Site) -> None:
+    context, page = await new_page(chromium)
+    await page.goto(qlik.origin + SHEET)
+    await log_in(page)
+    await expect(page).to_have_url(qlik.origin + SHEET)
+    await expect(page.locator("#user")).to_contain_text("ann")
+    await expect(page.locator("#chart svg rect").first).to_be_visible()
+    await page.locator("#logout").click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    await page.goto(qlik.origin + SHEET)
+    await expect(page.get_by_label("Password")).to_be_visible()
+    await context.close()
+
+
+async def test_the_fragment_of_a_deep_link_survives_the_login_without_javascript(chromium: Browser, qlik: Site) -> None:
+    context, page = await new_page(chromium, java_script_enabled=False)
+    await page.goto(qlik.origin + SHEET + "?a=%2Fb#state/select=x")
+    await log_in(page)
+    await expect(page).to_have_url(qlik.origin + SHEET + "?a=%2Fb#state/select=x")
+    await context.close()
+
+
+async def test_a_wrong_password_is_told_on_the_same_page_and_the_fragment_still_survives(
+    chromium: Browser, qlik: Site
+) -> None:
+    context, page = await new_page(chromium, java_script_enabled=False, viewport={"width": 320, "height": 640})
+    await page.goto(qlik.origin + SHEET + "#here")
+    await log_in(page, password="not the one")
+    await expect(page.get_by_role("alert")).to_contain_text("not right")
+    await log_in(page)
+    await expect(page).to_have_url(qlik.origin + SHEET + "#here")
+    await context.close()
+
+
+async def test_another_site_cannot_open_a_socket_in_a_persons_name(chromium: Browser, qlik: Site) -> None:
+    context, page = await new_page(chromium)
+    await page.goto(qlik.origin + SHEET)
+    await log_in(page)
+    await expect(page.locator("#user")).to_contain_text("ann")
+    await page.goto("data:text/html,<title>elsewhere</title>")
+    socket = qlik.origin.replace("http", "ws") + f"/sales/app/{APP}"
+    assert await page.evaluate(OPENS_SOCKET, socket) is False
+    await context.close()
+
+
+async def test_the_chart_is_told_when_the_session_ends_elsewhere(chromium: Browser, qlik: Site) -> None:
+    context, page = await new_page(chromium)
+    await page.goto(qlik.origin + SHEET)
+    await log_in(page)
+    await expect(page.locator("#chart svg rect").first).to_be_visible()
+    other = await context.new_page()
+    await other.goto(qlik.origin + "/qproxy/logout/sales")
+    await other.get_by_role("button").click()
+    await expect(page.locator("#status")).to_contain_text("ended")
+    await context.close()
