@@ -1,26 +1,35 @@
-"""A whole site for the flows: a stand-in Qlik node, a qproxy in front of it, and people with passwords.
+"""A whole site for tests: the stand-in Qlik node, a real qproxy in front of it, and people with browsers.
 
-Everything is real but Qlik: configuration files on disk, sockets on loopback, one process.
+Everything is real but Qlik: configuration files on disk, sockets on loopback, certificates made on the spot. `site`
+runs qproxy in the test's own process, on the test's clock; `process_site` runs `qproxy run` as an administrator would.
 """
 
 import contextlib
+import json
 import re
 import socket
-import textwrap
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import pytest
+import trustme
+import yaml
+from login_site import PASSWORD, quick_hasher, user_file
 from yarl import URL
 
-from qproxy.auth import users
 from qproxy.config.load import load
 from qproxy.qliksim import AppSettings, QlikNode, SimConfig, Toggles, VirtualProxySettings
 from qproxy.server import Server
 
-PASSWORD = "correct horse battery"
 APP = "aaaaaaaa-0000-4000-8000-000000000001"
+VPS = {"sales": "sales", "finance": "finance"}
+"""Name and prefix of each virtual proxy, where a test wants no others."""
+MACHINE = "qlik1.internal"
+Socket = aiohttp.ClientWebSocketResponse
 
 
 class Clock:
@@ -31,23 +40,62 @@ class Clock:
         return self.now
 
 
+class Certificates:
+    """One authority, as a Qlik site has one: for browsers, for the node, and for the node's calls to us."""
+
+    def __init__(self, directory: Path) -> None:
+        self._authority = trustme.CA()
+        self.root = directory / "root.pem"
+        self.certificate, self.key = directory / "localhost.pem", directory / "localhost_key.pem"
+        self._authority.cert_pem.write_to_path(self.root)
+        made = self._authority.issue_cert("localhost", "127.0.0.1")
+        made.cert_chain_pems[0].write_to_path(self.certificate)
+        made.private_key_pem.write_to_path(self.key)
+        self.key.chmod(0o600)
+
+    def of_node(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert(MACHINE).configure_cert(context)
+        return context
+
+    def of_client(self) -> ssl.SSLContext:
+        """Trusts this authority only, and has a certificate to show."""
+        context = ssl.create_default_context(cafile=self.root)
+        self._authority.issue_cert("QlikClient").configure_cert(context)
+        return context
+
+
 @dataclass
-class Site:
+class Front:
+    """What people see of a site: one origin. `seen` is every URL and header that came to a browser, as text."""
+
     node: QlikNode
-    server: Server
     origin: str
     clock: Clock
     directory: Path
+    certificates: Certificates | None = None
+    internal: str = ""
     people: list[aiohttp.ClientSession] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
 
-    def browser(self) -> aiohttp.ClientSession:
-        """A browser: keeps cookies, says that it navigates, follows no redirect by itself."""
-        headers = {"Accept": "text/html", "Origin": self.origin}
+    def browser(self, **headers: str) -> aiohttp.ClientSession:
+        """A browser: keeps cookies, says that it navigates; tests tell it not to follow redirects."""
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._note)
         person = aiohttp.ClientSession(
-            self.origin, cookie_jar=aiohttp.CookieJar(unsafe=True), headers=headers, auto_decompress=False
+            self.origin,
+            connector=aiohttp.TCPConnector(ssl=self.certificates.of_client() if self.certificates else True),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            headers={"Accept": "text/html", "Origin": self.origin} | headers,
+            auto_decompress=False,
+            trace_configs=[trace],
         )
         self.people.append(person)
         return person
+
+    async def _note(self, _: aiohttp.ClientSession, __: object, end: aiohttp.TraceRequestEndParams) -> None:
+        lines = [f"{name}: {value}" for name, value in end.response.headers.items()]
+        self.seen.append("\n".join([str(end.url), *lines]))
 
     async def log_in(
         self, person: aiohttp.ClientSession, target: str = "/sales/hub/", name: str = "ann", password: str = PASSWORD
@@ -56,19 +104,98 @@ class Site:
         async with person.get(self.url(target), allow_redirects=False) as turned_away:
             assert turned_away.status == 302, await turned_away.text()
             login = turned_away.headers["Location"]
-        async with person.get(login) as page:
-            form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', await page.text()))
-        async with person.post(login, data=form | {"name": name, "password": password}, allow_redirects=False) as done:
+        return await self.fill_in(person, login, name, password)
+
+    async def fill_in(
+        self, person: aiohttp.ClientSession, login: str, name: str = "ann", password: str = PASSWORD
+    ) -> str:
+        form = await self.form(person, login) | {"name": name, "password": password}
+        async with person.post(self.url(login), data=form, allow_redirects=False) as done:
             assert done.status == 303, await done.text()
             return done.headers["Location"]
 
+    async def form(self, person: aiohttp.ClientSession, target: str) -> dict[str, str]:
+        """The hidden fields of a page's form."""
+        async with person.get(self.url(target)) as page:
+            assert page.status == 200, await page.text()
+            return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', await page.text()))
+
+    async def log_out(self, person: aiohttp.ClientSession, name: str = "sales") -> None:
+        """By the button of qproxy's own page."""
+        target = f"/qproxy/logout/{name}"
+        async with person.post(self.url(target), data=await self.form(person, target)) as done:
+            assert done.status == 200, await done.text()
+
+    async def status(self, person: aiohttp.ClientSession, target: str, **more: Any) -> int:
+        method = more.pop("method", "GET")
+        async with person.request(method, self.url(target), allow_redirects=False, **more) as answer:
+            await answer.read()
+            return answer.status
+
+    async def echo(self, person: aiohttp.ClientSession, target: str = "/sales/echo", **more: Any) -> Any:
+        """What reached Qlik of a request: method, target, headers, and the body's size and hash."""
+        method = more.pop("method", "GET")
+        async with person.request(method, self.url(target), **more) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def csrf(self, person: aiohttp.ClientSession, prefix: str = "sales") -> str:
+        async with person.get(f"/{prefix}/qps/csrftoken") as answer:
+            assert answer.status == 204
+            return answer.headers["qlik-csrf-token"]
+
+    @contextlib.asynccontextmanager
+    async def engine(
+        self, person: aiohttp.ClientSession, path: str = f"/sales/app/{APP}", token: str | None = None
+    ) -> AsyncIterator[Socket]:
+        """An engine socket as Qlik's clients open it; frames and closes come as they are."""
+        prefix = path.split("/")[1]
+        token = await self.csrf(person, prefix) if token is None else token
+        url = self.url(f"{path}{'&' if '?' in path else '?'}qlik-csrf-token={token}")
+        async with person.ws_connect(url, max_msg_size=0, autoclose=False, autoping=False) as ws:
+            yield ws
+
     def url(self, target: str) -> URL:
-        """The address with the target's bytes as they are."""
-        return URL(self.origin + target, encoded=True)
+        """The address with the target's bytes as they are; a whole address is left alone."""
+        return URL(target if "://" in target else self.origin + target, encoded=True)
 
     def cookie(self, person: aiohttp.ClientSession, name: str = "X-Qlik-Session-sales-HTTP") -> str:
         cookies = {cookie.key: cookie.value for cookie in person.cookie_jar}
         return cookies.get(name, "")
+
+
+@dataclass
+class Site(Front):
+    """`server` is the qproxy in front, in this process."""
+
+    server: Server = field(kw_only=True)
+
+
+async def greeting(ws: Socket) -> list[str]:
+    """The methods of the two notifications with which Qlik greets."""
+    return sorted([json.loads(await ws.receive_str())["method"] for _ in range(2)])
+
+
+async def call(ws: Socket, method: str, handle: int = -1, *params: object) -> Any:
+    """One engine call; notifications on the way are left out."""
+    await ws.send_json({"jsonrpc": "2.0", "id": 1, "handle": handle, "method": method, "params": list(params)})
+    while True:
+        answer = json.loads((await ws.receive(timeout=5)).data)
+        if answer.get("id") == 1:
+            return answer["result"]
+
+
+async def farewell(ws: Socket) -> tuple[list[str], int, str]:
+    """Until the socket closes: the methods of what is still said, the close code, its reason. 1006: no close frame."""
+    said: list[str] = []
+    while True:
+        message = await ws.receive(timeout=5)
+        if message.type is aiohttp.WSMsgType.TEXT:
+            said.append(json.loads(message.data)["method"])
+        elif message.type is aiohttp.WSMsgType.CLOSE:
+            return said, int(message.data), message.extra or ""
+        else:
+            return said, 1006, ""
 
 
 def free_port() -> int:
@@ -77,44 +204,47 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def write_config(directory: Path, origin: str, node: QlikNode, server: str = "", vp: str = "") -> None:
-    port = origin.rpartition(":")[2]
-    (directory / "server.yaml").write_text(
-        textwrap.dedent(f"""\
-        public:
-          url: {origin}
-          listen: 127.0.0.1:{port}
-        internal:
-          listen: 127.0.0.1:0
-        sessions:
-          store: memory
-        logging:
-          access: {directory}/access.log
-          audit: {directory}/audit.log
-        timeouts:
-          drain: 5s
-        """)
-        + textwrap.dedent(server)
-    )
-    for name in ("sales", "finance"):
-        (directory / f"{name}.yaml").write_text(
-            textwrap.dedent(f"""\
-            prefix: {name}
-            cookie: X-Qlik-Session-{name}
-            user_directory: {name.upper()}
-            upstreams: {node.http_url}
-            internal_names: [qlik1.internal]
-            login:
-              - method: password_file
-                file: users.txt
-            """)
-            + textwrap.dedent(vp)
-        )
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, key by key; the second one wins."""
+    both = dict(first)
+    for key, value in second.items():
+        nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = merged(both[key], value) if nested else value
+    return both
 
 
-def qlik_vp(name: str, origin: str, **settings: object) -> VirtualProxySettings:
+def server_file(directory: Path, origin: str, certificates: Certificates | None) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "public": {"url": origin, "listen": f"127.0.0.1:{origin.rpartition(':')[2]}"},
+        "internal": {"listen": "127.0.0.1:0"},
+        "sessions": {"store": "memory"},
+        "logging": {"access": str(directory / "access.log"), "audit": str(directory / "audit.log")},
+        "timeouts": {"drain": "5s"},
+    }
+    if certificates is not None:
+        tls = {"tls": {"certificate": str(certificates.certificate), "key": str(certificates.key)}}
+        client_ca = {"client_ca": str(certificates.root)}
+        wanted = merged(wanted, {"public": tls, "internal": tls | client_ca})
+    return wanted
+
+
+def vp_file(name: str, prefix: str, node: QlikNode, certificates: Certificates | None) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "prefix": prefix,
+        "cookie": f"X-Qlik-Session-{name}",
+        "user_directory": name.upper(),
+        "upstreams": node.https_url if certificates else node.http_url,
+        "internal_names": [MACHINE, "qlik1"],
+        "login": [{"method": "password_file", "file": "users"}],
+    }
+    if certificates is not None:
+        wanted["upstream_tls"] = {"ca": str(certificates.root), "server_name": MACHINE}
+    return wanted
+
+
+def qlik_vp(name: str, prefix: str, origin: str, **settings: object) -> VirtualProxySettings:
     wanted: dict[str, object] = {
-        "prefix": name,
+        "prefix": prefix,
         "cookie_name": f"X-Qlik-Session-{name}",
         "redirect_uri": f"{origin}/qproxy/login/{name}",
         "host_allow": ("localhost",),
@@ -122,41 +252,69 @@ def qlik_vp(name: str, origin: str, **settings: object) -> VirtualProxySettings:
     return VirtualProxySettings(**(wanted | settings))  # type: ignore[arg-type]
 
 
+@dataclass
+class Plan:
+    """What a test wants otherwise: `server` and `vp` as YAML over the configuration files, the rest of Qlik's side."""
+
+    server: str = ""
+    vp: str = ""
+    qlik: Mapping[str, object] = field(default_factory=dict)
+    toggles: Toggles = field(default_factory=Toggles)
+    node: Mapping[str, Any] = field(default_factory=dict)
+    tls: bool = False
+    vps: Mapping[str, str] = field(default_factory=lambda: VPS)
+
+
 @contextlib.asynccontextmanager
-async def site(
-    directory: Path,
-    *,
-    server: str = "",
-    vp: str = "",
-    qlik: dict[str, object] | None = None,
-    toggles: Toggles | None = None,
-) -> AsyncIterator[Site]:
-    """`server` and `vp`: further lines of the configuration files; `qlik`: further settings of Qlik's side."""
+async def prepared(directory: Path, plan: Plan) -> AsyncIterator[Front]:
+    """The node runs, qproxy's configuration is written; qproxy itself is still to be started."""
     clock = Clock()
-    origin = f"http://localhost:{free_port()}"
-    node = QlikNode(
-        SimConfig(
-            virtual_proxies=tuple(qlik_vp(name, origin, **(qlik or {})) for name in ("sales", "finance")),
-            apps=(AppSettings(APP, "Sales"),),
-            toggles=toggles or Toggles(),
-        ),
-        clock,
-    )
+    certificates = Certificates(directory) if plan.tls else None
+    origin = f"{'https' if plan.tls else 'http'}://localhost:{free_port()}"
+    seen_by_qlik = tuple(qlik_vp(name, prefix, origin, **plan.qlik) for name, prefix in plan.vps.items())
+    secure = {"tls": certificates.of_node(), "module_ssl": certificates.of_client()} if certificates else {}
+    config = {"virtual_proxies": seen_by_qlik, "apps": (AppSettings(APP, "Sales"),), "rest_port": None}
+    node = QlikNode(SimConfig(**(config | secure | dict(plan.node)), toggles=plan.toggles), clock)
     await node.start()
-    write_config(directory, origin, node, server, vp)
-    if not (directory / "users.txt").exists():
-        for name in ("ann", "bob"):
-            users.add(directory / "users.txt", name, PASSWORD)
-    running = Server(load(directory), clock)
-    await running.start()
-    for name in ("sales", "finance"):
-        root = f"http://127.0.0.1:{running.internal_ports[0]}/session-module/{name}"
-        node.set_session_module(name, root)
-    built = Site(node, running, origin, clock, directory)
+    files = {"server": merged(server_file(directory, origin, certificates), yaml.safe_load(plan.server) or {})}
+    for name, prefix in plan.vps.items():
+        files[name] = merged(vp_file(name, prefix, node, certificates), yaml.safe_load(plan.vp) or {})
+    for name, wanted in files.items():
+        (directory / f"{name}.yaml").write_text(yaml.safe_dump(wanted), "utf-8")
+    if not (directory / "users").exists():
+        user_file(directory, "ann", "bob")
+    front = Front(node, origin, clock, directory, certificates)
     try:
-        yield built
+        yield front
     finally:
-        for person in built.people:
+        for person in front.people:
             await person.close()
-        await running.stop()
         await node.stop()
+
+
+def tell_qlik(front: Front, internal_port: int, vps: Mapping[str, str]) -> None:
+    """What an administrator enters in the QMC: where the session module is."""
+    front.internal = f"{'https' if front.certificates else 'http'}://localhost:{internal_port}"
+    for name, prefix in vps.items():
+        front.node.set_session_module(prefix, f"{front.internal}/session-module/{name}")
+
+
+@contextlib.asynccontextmanager
+async def site(directory: Path, **wishes: Any) -> AsyncIterator[Site]:
+    """The wishes are the fields of Plan. Passwords are hashed cheaply; all else is as in production."""
+    plan = Plan(**wishes)
+    async with prepared(directory, plan) as front:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("qproxy.auth.passwords.PasswordHasher", quick_hasher)
+            server = Server(load(directory), front.clock)
+            await server.start()
+        tell_qlik(front, server.internal_ports[0], plan.vps)
+        built = Site(
+            front.node, front.origin, front.clock, directory, front.certificates, front.internal, server=server
+        )
+        try:
+            yield built
+        finally:
+            for person in built.people:
+                await person.close()
+            await server.stop()
