@@ -6,7 +6,7 @@ always speak of the same virtual proxy.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -45,6 +45,13 @@ def _check_suspect(path: bytes) -> None:
         raise Refused(Failure.BAD_TARGET, "the path holds a raw control byte or an overlong encoding")
 
 
+def _readings(segment: bytes) -> Iterator[bytes]:
+    """What others may take for the first segment: decoded once or twice, cut at a slash or a parameter, lower case."""
+    for _ in range(2):
+        segment = unquote_to_bytes(segment)
+        yield segment.partition(b";")[0].partition(b"/")[0].lower()
+
+
 class Routes:
     """The areas of the public host: `match` gives OWN, the key of a virtual proxy, or raises Refused(UNKNOWN_PATH)."""
 
@@ -63,8 +70,7 @@ class Routes:
         name = self._by_prefix.get(first)
         if name is not None:
             return name
-        plain = unquote_to_bytes(first).partition(b";")[0].partition(b"/")[0].lower()
-        if plain in self._reserved or unquote_to_bytes(plain).lower() in self._reserved:
+        if any(reading in self._reserved for reading in _readings(first)):
             raise Refused(Failure.BAD_TARGET, "the prefix is written in an unusual way")
         if self._default is None:
             raise Refused(Failure.UNKNOWN_PATH, "no virtual proxy has this prefix")

@@ -1,7 +1,7 @@
 """Which header lines cross, by name, spelling and place."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qproxy import headers
@@ -230,6 +230,8 @@ def test_the_memo_stays_bounded() -> None:
 
 
 @given(st.binary(max_size=60))
+@example(b"X-Forwarded-New: a")
+@example(b"Cookie: a")
 def test_a_line_means_the_same_each_time(line: bytes) -> None:
     fresh = memo()
 
@@ -244,3 +246,7 @@ def test_a_line_means_the_same_each_time(line: bytes) -> None:
 
 def test_tokens_are_lower_case_and_never_empty() -> None:
     assert headers.tokens(b" Close ,,\tX-A,") == [b"close", b"x-a"]
+
+
+def test_the_path_is_the_target_up_to_the_query() -> None:
+    assert RequestHead(b"GET", b"/a%3Fb?c?d", 1, [], {}).path == b"/a%3Fb"
