@@ -64,6 +64,10 @@ async function open() {
   const bar = qInfos.find((each) => each.qType === "barchart");
   chart = (await request(doc, "GetObject", [bar.qId])).qReturn.qHandle;
   document.getElementById("clear").addEventListener("click", () => request(doc, "ClearAll", [false, ""]));
+  document.getElementById("chart").addEventListener("click", (event) => {
+    const bar = event.target.closest("g");
+    if (bar) request(chart, "SelectHyperCubeValues", ["/qHyperCubeDef", 0, [Number(bar.dataset.number)], true]);
+  });
   await draw();
   say("Live", "live");
 }
@@ -94,14 +98,13 @@ function render(bars) {
   bars.forEach((bar, at) => {
     const size = ((height - foot - top) * bar.value) / highest;
     const middle = at * step + step / 2;
-    const group = node("g", { class: bar.state === "X" ? "out" : "in", "data-name": bar.name, "data-value": bar.value });
+    const kind = bar.state === "S" ? "chosen" : "";
+    const group = node("g", { class: kind, "data-number": bar.number, "data-name": bar.name, "data-value": bar.value });
     group.append(
       node("rect", { x: at * step + step * 0.15, y: height - foot - size, width: step * 0.7, height: size, rx: 4 }),
       node("text", { x: middle, y: height - foot - size - 8, class: "value" }, Math.round(bar.value).toLocaleString("en")),
       node("text", { x: middle, y: height - 14 }, bar.name),
     );
-    group.addEventListener("click", () =>
-      request(chart, "SelectHyperCubeValues", ["/qHyperCubeDef", 0, [bar.number], true]));
     picture.append(group);
   });
   document.getElementById("chart").replaceChildren(picture);
