@@ -21,7 +21,7 @@ from qproxy.auth import users
 from qproxy.config.load import load
 from qproxy.demo_tls import Authority
 from qproxy.qliksim import AppSettings, QlikNode, SimConfig, VirtualProxySettings
-from qproxy.running import run_loop, settle, stop_signal
+from qproxy.running import raise_file_limit, run_loop, settle, stop_signal
 from qproxy.server import Server
 
 PEOPLE = ("ann", "bob")
@@ -31,6 +31,9 @@ APPS = (
 )
 PLACES = {"sales": "SALES", "finance": "FINANCE"}
 """The two virtual proxies: prefix and user directory."""
+
+CONNECTIONS = 20_000
+"""All come from one address here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def run(options: DemoOptions, drive: Drive | None = None) -> int:
 
 
 async def _run(options: DemoOptions, drive: Drive | None) -> int:
+    raise_file_limit(0)
     with tempfile.TemporaryDirectory(prefix="qproxy-demo-") as directory:
         async with demo(Path(directory), options) as running:
             if drive is not None:
@@ -144,6 +148,7 @@ def _write_config(directory: Path, origin: str, internal_port: int, upstream: st
         f"internal:\n  listen: 127.0.0.1:{internal_port}\n"
         "sessions:\n  store: memory\n"
         f"logging:\n  access: {directory / 'access.log'}\n  audit: {directory / 'audit.log'}\n"
+        f"limits:\n  connections: {CONNECTIONS}\n  connections_per_address: {CONNECTIONS}\n"
         "timeouts:\n  drain: 5s\n",
         "utf-8",
     )

@@ -26,6 +26,8 @@ from qproxy.sessions.store import StoreUnavailable
 log = logging.getLogger("qproxy")
 
 OK, FAILED, NO_PERMISSION = 0, 1, 77
+SPARE_FILES = 200
+"""Open files that are no browser's: logs, store, listeners, connections to Qlik."""
 FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
 
 
@@ -53,6 +55,7 @@ def _why(error: Exception) -> str:
 async def _serve(config: Config) -> int:
     server = Server(config)
     await server.start()
+    raise_file_limit(config.server.limits.connections)
     for warning in config.warnings:
         log.warning("configuration: %s", warning)
     for vp in config.virtual_proxies:
@@ -84,6 +87,22 @@ def run_loop(serve: Callable[[], Awaitable[int]]) -> int:
 
 async def _as_coroutine(serve: Callable[[], Awaitable[int]]) -> int:
     return await serve()
+
+
+def raise_file_limit(connections: int) -> None:
+    """As many open files as the system lets this process have: each browser connection needs one, each WebSocket two.
+
+    Says so when that is too few for the configured number of connections.
+    """
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if hard != resource.RLIM_INFINITY and hard < 2 * connections + SPARE_FILES:
+            log.warning(
+                "only %d open files are allowed: too few for %d connections; see LimitNOFILE", hard, connections
+            )
 
 
 def settle() -> None:

@@ -168,7 +168,7 @@ class LoggingConfig(Part):
 class LimitsConfig(Part):
     connections: Count = Field(default=10_000, description="Most connections on the public listener at one time.")
     connections_per_address: Count = Field(
-        default=1_000, description="Most of them from one address; trusted_proxies are exempt."
+        default=4_000, description="Most of them from one address; trusted_proxies are exempt."
     )
     head_bytes: HeadBytes = Field(default=32768, description="Longest request head.")
 
