@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import enigma from 'enigma.js';
 import SenseUtilities from 'enigma.js/sense-utilities.js';
 import {
-  Happenings, ask, base, closings, fetchLikeABrowser, note, noteFailure, openSocket, options, run, within,
+  Happenings, ask, base, closings, fetchLikeABrowser, lose, note, noteFailure, openSocket, options, run, within,
 } from './transcript.mjs';
 
 const schema = createRequire(import.meta.url)('enigma.js/schemas/12.2027.0.json');
@@ -49,10 +49,9 @@ async function openEvening(place, more) {
   return opened;
 }
 
-// The socket is gone in this way; what the client makes of it is in the transcript before this resolves.
-async function lose(how) {
-  await ask(how.abort ? 'abort' : 'close', how);
-  note('socket gone', await closings.next('the socket to close'));
+async function end(session) {
+  await session.close();
+  await closings.next('the socket to close');
 }
 
 function lines(pages) {
@@ -83,8 +82,7 @@ async function evening() {
   await selectAndSee(chart);
   await noteFailure('object', doc.getObject('no-such-object'));
   await noteFailure('reload', doc.doReload());
-  await session.close();
-  note('closed by the client', await closings.next('the socket to close'));
+  await end(session);
 }
 
 // First the engine session lives on and is found again, then it is gone and everything is opened anew.
@@ -107,19 +105,19 @@ async function resume() {
     await within(changed, 'the document to change');
     note('resumed document', { regions: (await chart.getLayout()).qHyperCube.qSize.qcy });
   }
-  await session.close();
+  await end(session);
 }
 
 async function sessionApp() {
   const { session, global } = await openEvening({ route: `app/%3Ftransient%3D/identity/${Date.now()}` });
   const doc = await global.createSessionApp();
   note('session app', { id: doc.id, empty: !(await doc.getAppLayout()).qHasData });
-  await session.close();
+  await end(session);
 }
 
 // Each way of losing a socket, with and without suspendOnClose. After 1000 and 4000 nothing but the socket's own
 // close stands in the transcript: enigma.js keeps silent.
-async function closings_() {
+async function eachWay() {
   for (const suspendOnClose of [false, true]) {
     for (const [number, how] of options.ways.entries()) {
       note('way', { suspendOnClose, ...how });
@@ -137,19 +135,16 @@ async function expired() {
   const { global, notices } = await openEvening({ appId: options.app });
   await global.engineVersion();
   await ask('expire');
+  await closings.next('the socket to close'); // by then "closed" stands in the transcript
   note('notification', await notices.next('the end of the session'));
-  note('socket gone', await closings.next('the socket to close'));
 }
 
 // No session: the upgrade is accepted only to say where to log in. Whatever the refusal, the client's view of it.
 async function turnedAway() {
-  try {
-    const { notices } = await openSession({ appId: options.app });
-    note('notification', await notices.next('the refusal'));
-  } catch (error) {
-    note('not opened', { message: error.message });
-  }
-  note('socket gone', await closings.next('the socket to close'));
+  const refused = ({ message }) => note('not opened', { message });
+  const opened = await openSession({ appId: options.app }).catch(refused);
+  await closings.next('the socket to close'); // by then "closed" stands in the transcript
+  if (opened) note('notification', await opened.notices.next('the refusal'));
 }
 
-await run({ evening, resume, sessionApp, closings: closings_, expired, turnedAway });
+await run({ evening, resume, sessionApp, closings: eachWay, expired, turnedAway });

@@ -7,7 +7,7 @@
 // (product-info.json), takes its "windowscookie" login, makes an xrfkey, fetches the csrf token before each socket,
 // and builds the addresses.
 import {
-  Happenings, ask, base, closings, fetchLikeABrowser, note, noteFailure, openSocket, options, run, within,
+  Happenings, ask, base, closings, fetchLikeABrowser, lose, note, noteFailure, openSocket, options, run, within,
 } from './transcript.mjs';
 
 const CHART = 'chart-sales-by-region';
@@ -51,14 +51,9 @@ function openApp(more = {}) {
   return { appSession, events: watched(appSession) };
 }
 
-async function lose(how) {
-  await ask(how.abort ? 'abort' : 'close', how);
-  note('socket gone', await closings.next('the socket to close'));
-}
-
-async function close(appSession) {
+async function end(appSession) {
   await appSession.close({ websocketCloseDelay: -1 });
-  note('closed by the client', await closings.next('the socket to close'));
+  await closings.next('the socket to close');
 }
 
 async function evening() {
@@ -71,7 +66,7 @@ async function evening() {
     note('layout', { size: qHyperCube.qSize, total: qHyperCube.qGrandTotalRow[0].qNum });
     await selectAndSee(chart);
     await noteFailure('reload', doc.doReload());
-    await close(appSession);
+    await end(appSession);
   }
 }
 
@@ -88,12 +83,12 @@ async function sessionApp() {
   const { appSession } = openApp({ appId: `%3Ftransient%3D/identity/${Date.now()}`, useSessionApp: true });
   const doc = await within(appSession.getDoc(), 'the document');
   note('session app', { id: doc.id, empty: !(await doc.getAppLayout()).qHasData });
-  await close(appSession);
+  await end(appSession);
 }
 
 // Each way of losing a socket. With autoResume some codes make the client come back by itself, after the others it
 // waits for the person; without it, all is enigma.js.
-async function closings_() {
+async function eachWay() {
   for (const [number, how] of options.ways.entries()) {
     note('way', how);
     const { appSession, events } = openApp({ autoResume: true, identity: `way-${number}`, ttlSeconds: 60 });
@@ -104,7 +99,7 @@ async function closings_() {
     if (!how.resumes) appSession.resume();
     await events.resumed.next('resumed');
     note('resumed document', { title: (await doc.getAppLayout()).qTitle, state: doc.session.sessionState });
-    await close(appSession);
+    await end(appSession);
   }
 }
 
@@ -122,7 +117,7 @@ async function resume() {
     const regions = (await chart.getLayout()).qHyperCube.qSize.qcy;
     note('resumed document', { state: doc.session.sessionState, regions });
   }
-  await close(appSession);
+  await end(appSession);
 }
 
 // The proxy session ends while the socket is open: without autoResume @qlik/api makes a "suspended" with its own code
@@ -132,7 +127,7 @@ async function expired() {
   await within(appSession.getDoc(), 'the document');
   await ask('expire');
   await events.suspended.next('suspended');
-  note('socket gone', await closings.next('the socket to close'));
+  await closings.next('the socket to close');
 }
 
-await run({ evening, resume, sessionApp, closings: closings_, expired });
+await run({ evening, resume, sessionApp, closings: eachWay, expired });

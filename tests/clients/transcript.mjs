@@ -84,15 +84,22 @@ export class Happenings {
   }
 }
 
-// Node's sockets send neither cookie nor Origin by themselves, a browser's do. `closings` gets the close event
-// of every socket after the client has seen it.
+// The closes of the sockets, each after the client has heard of it.
 export const closings = new Happenings();
+
+// Called before the client's own listener, so in the transcript the client's events follow.
+function gone(code, reason) {
+  note('socket gone', { code, reason: String(reason) });
+  setImmediate(() => closings.add());
+}
+
+// Node's sockets send neither cookie nor Origin by themselves, a browser's do.
 
 export function openSocket(url) {
   note('socket', { url });
   const headers = options.cookie ? { Cookie: options.cookie } : {};
   const socket = new WebSocket(url, { headers, origin: options.origin });
-  socket.on('close', (code, reason) => setImmediate(() => closings.add({ code, reason: String(reason) })));
+  socket.on('close', gone);
   return socket;
 }
 
@@ -114,6 +121,12 @@ export async function noteFailure(event, promise) {
     const { code, parameter } = error;
     note(event, { failed: true, name: error.name, code, parameter, message: error.message });
   }
+}
+
+// Have the Python side lose the socket in this way; resolves when the client knows.
+export async function lose(how) {
+  await ask(how.abort ? 'abort' : 'close', how);
+  await closings.next('the socket to close');
 }
 
 // Run the scenario that the options name; the process ends when it has ended.
