@@ -46,14 +46,7 @@ async def transcript(
 
     `ca_file` among the options is the certificate authority that the client trusts beside the usual ones.
     """
-    process = await asyncio.create_subprocess_exec(
-        *("node", str(HERE / script), json.dumps(options)),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-        limit=LONGEST_LINE,
-        env=os.environ | ({"NODE_EXTRA_CA_CERTS": str(options["ca_file"])} if options.get("ca_file") else {}),
-    )
+    process = await _start(script, options)
     assert process.stderr is not None
     errors = asyncio.create_task(process.stderr.read())
     events: list[Line] = []
@@ -73,6 +66,17 @@ async def transcript(
     if why:
         raise ClientScriptError(f"{script} {options.get('scenario')}: {why}\n{said}\nits last events: {events[-5:]}")
     return events
+
+
+async def _start(script: str, options: dict[str, object]) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *("node", str(HERE / script), json.dumps(options)),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        limit=LONGEST_LINE,
+        env=os.environ | ({"NODE_EXTRA_CA_CERTS": str(options["ca_file"])} if options.get("ca_file") else {}),
+    )
 
 
 async def _converse(process: Process, events: list[Line], answer: Answerer | None) -> None:
