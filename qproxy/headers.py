@@ -91,10 +91,10 @@ class FieldMemo:
         self._dropped = dropped
 
     def read(self, line: bytes) -> Field:
-        """Raises Refused(BAD_REQUEST) for a line that is no header field or has a name that may not pass."""
-        found = self._lines.get(line)
-        if found is not None:
-            return found
+        """For a line that is not `known`. Raises Refused(BAD_REQUEST) for one that is no header field or has a name
+        that may not pass."""
+        if line.startswith(b"Cookie: "):
+            return TAKE, b"cookie", line[8:].strip(b" \t")
         name, colon, value = line.partition(b":")
         if not colon or self._name.fullmatch(name) is None:
             raise Refused(Failure.BAD_REQUEST, f"header name {name[:40]!r}")

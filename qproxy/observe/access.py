@@ -7,6 +7,7 @@ quoted. Nothing here opens a file (sink.py does).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
 from qproxy.errors import Failure
@@ -64,16 +65,25 @@ def json_form(record: AccessRecord) -> str:
     """One JSON object and a newline."""
     r = record
     failure = r.failure
+    who = (r.client, r.method, r.host, r.protocol, r.upstream, r.vp, r.user, r.session, r.kind, r.agent)
     first_byte = "null" if r.first_byte is None else f"{r.first_byte:.4f}"
+    ended = f'"{failure.word}","blame":"{failure.blame.value}"' if failure else '"-","blame":"-"'
     tunnel = "" if r.kind == "http" else f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}'
     return (
-        f'{{"time":"{stamp(r.time)}","id":{_q(r.request_id)},"client":{_q(r.client)},"method":{_q(r.method)},'
-        f'"host":{_q(r.host)},"target":{_q(redact_target(r.target), LONGEST_TARGET)},"protocol":{_q(r.protocol)},'
-        f'"status":{r.status},"received":{r.received},"sent":{r.sent},"seconds":{r.duration:.4f},'
-        f'"upstream":{_q(r.upstream)},"first_byte":{first_byte},"vp":{_q(r.vp)},"user":{_q(r.user)},'
-        f'"session":{_q(short_session(r.session))},"failure":"{failure.word if failure else "-"}",'
-        f'"blame":"{failure.blame.value if failure else "-"}","kind":{_q(r.kind)}{tunnel},'
-        f'"agent":{_q(r.agent, LONGEST_AGENT)}}}\n'
+        f'{{"time":"{stamp(r.time)}","id":{_q(r.request_id)},"status":{r.status},'
+        f'"target":{_q(redact_target(r.target), LONGEST_TARGET)},"received":{r.received},"sent":{r.sent},'
+        f'"seconds":{r.duration:.4f},"first_byte":{first_byte},"failure":{ended},{_who(who)}{tunnel}}}\n'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _who(who: tuple[str, ...]) -> str:
+    """What repeats from request to request of one browser: formatted once."""
+    client, method, host, protocol, upstream, vp, user, session, kind, agent = who
+    return (
+        f'"client":{_q(client)},"method":{_q(method)},"host":{_q(host)},"protocol":{_q(protocol)},'
+        f'"upstream":{_q(upstream)},"vp":{_q(vp)},"user":{_q(user)},"session":{_q(short_session(session))},'
+        f'"kind":{_q(kind)},"agent":{_q(agent, LONGEST_AGENT)}'
     )
 
 
