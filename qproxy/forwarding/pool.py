@@ -5,6 +5,7 @@ one person's exchange is left on it for the next.
 """
 
 import asyncio
+import errno
 import ssl
 from collections import deque
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Pool:
         self._idle_limit = idle
         self._connect_timeout = connect
         self._resting: list[Upstream] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Upstream | None]] = deque()
         self._preferred = 0
         self.open_count = 0
         self.opened = 0
@@ -62,27 +63,64 @@ class Pool:
             upstream.close()
         return None
 
-    async def open(self) -> Upstream:
-        """A new connection to the first node that accepts one. Raises Refused."""
-        while self.open_count >= self._limit:
-            await self._turn()
-        self.open_count += 1
+    async def open(self, *, fresh: bool = False) -> Upstream:
+        """A new connection, or, when as many as may be are in use, the next that comes free; `fresh`: surely a new one.
+
+        Raises Refused.
+        """
+        if self.open_count < self._limit:
+            self.open_count += 1
+        else:
+            free = await self._turn()
+            if free is not None and not fresh and free.usable and not sockets.readable(free.transport):
+                self.reused += 1
+                return free
+            if free is not None:
+                self._replace(free)
         try:
             return await self._dial()
         except BaseException:
             self.lost()
             raise
 
-    async def _turn(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _turn(self) -> Upstream | None:
+        """Wait in the queue for a connection that comes free, or (None) for the place of one that is gone."""
+        waiter: asyncio.Future[Upstream | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        if self._resting:
+            self._resting.pop(0).abort()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await waiter
-        except TimeoutError:
-            raise Refused(Failure.UPSTREAM_BUSY, f"{self._limit} connections in use") from None
-        if self._resting:
-            self._resting.pop(0).close()
+                return await waiter
+        except BaseException as error:
+            self._pass_on(waiter)
+            if isinstance(error, TimeoutError):
+                raise Refused(Failure.UPSTREAM_BUSY, f"{self._limit} connections in use") from None
+            raise
+
+    def _pass_on(self, waiter: "asyncio.Future[Upstream | None]") -> None:
+        """Who waited is gone; what it was given in that moment goes to the next."""
+        if not waiter.done() or waiter.cancelled():
+            waiter.cancel()
+        elif (free := waiter.result()) is not None:
+            free.abort()
+        else:
+            self.lost()
+
+    def _replace(self, upstream: Upstream) -> None:
+        """Close a connection, and keep its place in the count for a new one."""
+        if upstream.counted:
+            upstream.counted = False
+        else:
+            self.open_count += 1
+        upstream.abort()
+
+    def _next_waiting(self) -> "asyncio.Future[Upstream | None] | None":
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                return waiter
+        return None
 
     async def _dial(self) -> Upstream:
         refused: Refused | None = None
@@ -95,6 +133,7 @@ class Pool:
             else:
                 self._preferred = index
                 self.opened += 1
+                upstream.counted = True
                 return upstream
         raise refused or Refused(Failure.UPSTREAM_REFUSED, "no node is configured")
 
@@ -115,23 +154,27 @@ class Pool:
         except ssl.SSLError as error:
             raise Refused(Failure.UPSTREAM_TLS, f"{node}: {error.reason or error}") from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise Refused(Failure.OVERLOADED, "no file descriptor is left") from None
             raise Refused(Failure.UPSTREAM_REFUSED, f"{node}: {error.strerror or error}") from None
 
     def give_back(self, upstream: Upstream, now: float) -> None:
-        if self.closed or self._waiting:
+        """A connection whose answer ended exactly: it goes to who waits longest, or rests."""
+        if self.closed:
             upstream.close()
-            return
-        upstream.rested_since = now
-        self._resting.append(upstream)
+        elif self._waiting and (waiter := self._next_waiting()) is not None:
+            waiter.set_result(upstream)
+        else:
+            upstream.rested_since = now
+            self._resting.append(upstream)
 
     def lost(self) -> None:
-        """A connection is gone: the next who waits may open one."""
-        self.open_count -= 1
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+        """A counted connection is gone: its place goes to who waits longest."""
+        waiter = self._next_waiting()
+        if waiter is not None:
+            waiter.set_result(None)
+        else:
+            self.open_count -= 1
 
     def forget(self, upstream: Upstream) -> None:
         if upstream in self._resting:

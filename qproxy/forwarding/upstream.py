@@ -21,13 +21,15 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "_buffer", "_chunks", "_gone", "_head", "_interim", "_left", "_reading_paused",
-        "exchange", "node", "pool", "rested_since", "transport", "used", "write_paused",
+        "counted", "exchange", "node", "pool", "rested_since", "transport", "used", "write_paused",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool", node: str) -> None:
         self.pool = pool
         self.node = node
         self.exchange: Exchange | None = None
+        self.counted = False
+        """Whether the pool counts this connection (an attempt that was given up is not counted)."""
         self.rested_since = 0.0
         self.used = False
         self.write_paused = False
@@ -73,7 +75,7 @@ class Upstream(asyncio.Protocol):
 
     def _read_head(self, data: bytes, exchange: "Exchange") -> None:
         end = data.find(HEAD_END)
-        if end < 0:
+        if end < 0 or end > RESPONSE_HEAD_BYTES:
             self._buffer = data
             if len(data) > RESPONSE_HEAD_BYTES:
                 exchange.fail(Failure.UPSTREAM_BAD_ANSWER, "the head is too long")
@@ -109,8 +111,7 @@ class Upstream(asyncio.Protocol):
             return
         left = self._left
         if left == UNTIL_CLOSE:
-            if data:
-                exchange.relay(data)
+            exchange.relay(data)
             return
         if len(data) > left:
             self._buffer = data[left:]
@@ -131,7 +132,7 @@ class Upstream(asyncio.Protocol):
         if chunks.done:
             self._buffer = chunks.rest
             exchange.ended(piece)
-        elif piece:
+        else:
             exchange.relay(piece)
 
     def eof_received(self) -> None:
@@ -140,7 +141,7 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
         self.pool.forget(self)
-        self.pool.lost()
+        self._uncount()
         exchange = self.exchange
         if exchange is None:
             return
@@ -175,7 +176,12 @@ class Upstream(asyncio.Protocol):
         self.exchange = None
         self.resume_reading()
         self.transport.set_protocol(protocol)
-        self.pool.lost()
+        self._uncount()
+
+    def _uncount(self) -> None:
+        if self.counted:
+            self.counted = False
+            self.pool.lost()
 
     def close(self) -> None:
         self.transport.close()
