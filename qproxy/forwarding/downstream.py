@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 HELD_BYTES: Final = 65536
 NEVER: Final = float("inf")
+MOST_LINGERS: Final = 10
+"""How often the time to linger begins anew, while a browser still sends the body of a request that was answered."""
 
 
 class Downstream(asyncio.Protocol):
     """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
 
     __slots__ = (
-        "_buffer", "_exchange", "_lingering", "_own", "_paused", "_started",
+        "_buffer", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_started", "_unsent",
         "closing", "deadline", "listener", "peer", "transport", "write_paused",
     )  # fmt: skip
 
@@ -36,7 +38,9 @@ class Downstream(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._own: asyncio.Protocol | None = None
         self._lingering = False
+        self._linger_end = NEVER
         self._paused = False
+        self._unsent = 0
         self._started = 0.0
 
     # the transport's calls
@@ -58,6 +62,8 @@ class Downstream(asyncio.Protocol):
         elif not self._lingering:
             self._buffer = self._buffer + data if self._buffer else data
             self._advance()
+        else:
+            self.deadline = min(self._linger_end, self.listener.loop.time() + self.listener.timeouts.linger)
 
     def eof_received(self) -> bool | None:
         if self._own is not None:
@@ -66,6 +72,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.listener.lost(self)
+        self._buffer = b""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.browser_gone()
@@ -98,6 +105,8 @@ class Downstream(asyncio.Protocol):
             end = self._buffer.find(HEAD_END)
             if self._buffer.startswith(b"\r\n"):
                 self._buffer = self._buffer[2:]
+                if not self._buffer:
+                    self._started = 0.0
             elif end < 0 or end + 4 > self.listener.limits.head_bytes:
                 self._unfinished(end)
                 return
@@ -136,7 +145,7 @@ class Downstream(asyncio.Protocol):
         record.ended = self.listener.loop.time()
         self.listener.conduct.finished(record)
         self.write(write_answer(answer, b"GET", close=True))
-        self._linger()
+        self._linger(record.ended)
 
     # what the exchange asks for
 
@@ -159,29 +168,45 @@ class Downstream(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
 
-    def exchange_over(self, *, close: bool, drained: bool) -> None:
-        """The answer is written. Whatever was paused for this request must read again for the next."""
+    def exchange_over(self, now: float, *, close: bool, drained: bool) -> None:
+        """The answer is written. Whatever was paused for this request must read again for the next.
+
+        Not `drained`: more of the request, or of what follows it, may still come.
+        """
         self._exchange = None
-        self.resume()
-        if close or self.closing:
+        if self._paused:
+            self.resume()
+        if close or self.closing or self.transport.is_closing():
             if drained and not self._buffer:
-                self.transport.close()
+                self._close(now)
             else:
-                self._linger()
+                self._linger(now)
             return
-        self.deadline = self.listener.loop.time() + self.listener.timeouts.keep_alive
+        self.deadline = now + self.listener.timeouts.keep_alive
         if self._buffer:
             self.listener.loop.call_soon(self._advance)
 
-    def _linger(self) -> None:
+    def _linger(self, now: float) -> None:
         """Read on and throw away for a moment: closing over unread bytes would reset the connection and could
         destroy the answer on its way (RFC 9112 section 9.6)."""
+        self._buffer = b""
+        if self.transport.is_closing():
+            self._close(now)
+            return
+        self._lingering = True
+        self._linger_end = now + MOST_LINGERS * self.listener.timeouts.linger
+        self.deadline = now + self.listener.timeouts.linger
+        self.resume()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _close(self, now: float) -> None:
+        """Close when all is written; `_too_late` cuts a browser that does not read it."""
         self._lingering = True
         self._buffer = b""
-        self.deadline = self.listener.loop.time() + self.listener.timeouts.linger
-        self.resume()
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+        self.deadline = now + self.listener.timeouts.write_stall
+        self._unsent = self.transport.get_write_buffer_size()
+        self.transport.close()
 
     def hand_over(self, head: bytes, body: bytes) -> None:
         """An own page: from here on aiohttp's handler reads and writes; it closes the connection afterwards."""
@@ -206,17 +231,33 @@ class Downstream(asyncio.Protocol):
     # time and the end
 
     def check(self, now: float) -> None:
+        """Called by the listener's sweep."""
         if self._exchange is not None:
             self._exchange.check(now)
         elif now >= self.deadline:
-            self.deadline = NEVER
-            if self._lingering or not self._started:
-                self.transport.close()
-            else:
-                self._refuse(Failure.HEAD_TIMEOUT, "")
+            self._too_late(now)
+
+    def _too_late(self, now: float) -> None:
+        if self._lingering:
+            self._still_writing(now)
+        elif self._started:
+            self._refuse(Failure.HEAD_TIMEOUT, "")
+        else:
+            self._close(now)
+
+    def _still_writing(self, now: float) -> None:
+        """The answer is with the transport: give a slow browser time as long as it reads at all."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent != self._unsent:
+            self._unsent = unsent
+            self.deadline = now + self.listener.timeouts.write_stall
+        elif self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self._close(now)
 
     def drain(self) -> None:
         """No further request on this connection; the one that runs may end."""
         self.closing = True
         if self._exchange is None and self._own is None and not self._lingering:
-            self.transport.close()
+            self._close(self.listener.loop.time())

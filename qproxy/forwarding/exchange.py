@@ -13,6 +13,7 @@ from qproxy.forwarding import tunnel
 from qproxy.forwarding.body import LAST_CHUNK, BadChunk, ChunkReader, chunk
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
 from qproxy.forwarding.head import write_answer, write_request, write_response
+from qproxy.forwarding.patience import Patience
 from qproxy.headers import CHUNKED, RequestHead, ResponseHead
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class Exchange:
     """Made by a Downstream for each request; ends exactly once, through `_finish`."""
 
     __slots__ = (
-        "_body_left", "_chunk_out", "_chunks", "_forward", "_held", "_held_size", "_keep_upstream", "_over", "_pending",
-        "_progress", "_progress_at", "_retried", "_started", "_task", "_close",
-        "downstream", "head", "record", "upstream",
+        "_body_left", "_chunk_out", "_chunks", "_close", "_forward", "_held", "_held_size", "_keep_upstream", "_over",
+        "_patience", "_pending", "_retried", "_task",
+        "downstream", "head", "record", "started", "upstream",
     )  # fmt: skip
 
     def __init__(self, downstream: "Downstream", head: RequestHead, record: Record) -> None:
@@ -49,11 +50,11 @@ class Exchange:
         self._chunk_out = False
         self._close = not head.keep_alive
         self._keep_upstream = False
-        self._started = False
+        self.started = False
+        """Whether the final answer has begun to go out: from then on a failure can only break it off."""
         self._retried = False
         self._over = False
-        self._progress = -1
-        self._progress_at = 0.0
+        self._patience: Patience | None = None
 
     # the road: decide, then connect
 
@@ -62,6 +63,9 @@ class Exchange:
             decision = self.downstream.listener.conduct.decide(self.head, self.record)
         except Refused as refused:
             self.fail(refused.failure, refused.detail)
+            return
+        except Exception as error:  # noqa: BLE001 - a page for the person, a traceback for the log
+            self._bug(error)
             return
         if isinstance(decision, DECISIONS):
             self._follow(decision)
@@ -84,8 +88,11 @@ class Exchange:
         if task is self._task:
             self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.downstream.listener.log_bug(error)
-            self.fail(Failure.INTERNAL, type(error).__name__)
+            self._bug(error)
+
+    def _bug(self, error: BaseException) -> None:
+        self.downstream.listener.log_bug(error)
+        self.fail(Failure.INTERNAL, type(error).__name__)
 
     def _follow(self, decision: Decision) -> None:
         if self._over:
@@ -107,9 +114,9 @@ class Exchange:
     def _repeatable(self) -> bool:
         return self.head.length == 0 and self.head.method in SAFE_METHODS
 
-    async def _connect(self, forward: Forward) -> None:
+    async def _connect(self, forward: Forward, fresh: bool = False) -> None:
         try:
-            upstream = await forward.pool.open()
+            upstream = await forward.pool.open(fresh=fresh)
         except Refused as refused:
             self.fail(refused.failure, refused.detail)
             return
@@ -128,13 +135,21 @@ class Exchange:
         head = write_request(self.head, self._forward.lines)
         upstream.transport.write(b"".join((head, *self._held)) if self._held else head)
         self._held.clear()
-        self.downstream.resume()
+        if not upstream.write_paused:
+            self.downstream.resume()
 
     # the request's body
 
     @property
     def body_done(self) -> bool:
         return self._body_left == 0
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the browser is the one to go on: QPS takes more of the body, and it was not told to wait."""
+        upstream = self.upstream
+        told_to_wait = b"expect" in self.head.named and not self.record.bytes_in
+        return not self.body_done and upstream is not None and not upstream.write_paused and not told_to_wait
 
     def from_browser(self, data: bytes) -> None:
         if self._body_left == 0:
@@ -178,7 +193,9 @@ class Exchange:
     def interim(self, head: ResponseHead) -> None:
         """100 for whoever asked for it, 103 for everybody who knows it; other 1xx end here (RFC 9110 section 15.2)."""
         wanted = head.status == 103 or (head.status == 100 and b"expect" in self.head.named)
-        if wanted and self.head.minor == 1 and not self._started:
+        if wanted and self.head.minor == 1 and not self.started:
+            if head.status == 100:
+                self.head.named.pop(b"expect", None)
             head.cookies.clear()
             head.named.clear()
             self.downstream.write(write_response(head, chunked=False, close=False))
@@ -187,7 +204,11 @@ class Exchange:
         """The answer's head is there; whether its body is wanted."""
         assert self._forward is not None
         self.record.first_byte = self.downstream.listener.loop.time()
-        instead = self._forward.rewrite(head)
+        try:
+            instead = self._forward.rewrite(head)
+        except Exception as error:  # noqa: BLE001 - ours, so QPS must not be blamed
+            self._bug(error)
+            return False
         if instead is not None:
             self._drop_upstream()
             self._answer(instead)
@@ -215,7 +236,7 @@ class Exchange:
         if self._pending:
             data = self._pending + data
             self._pending = b""
-            self._started = True
+            self.started = True
         self.downstream.write(data)
 
     def ended(self, data: bytes) -> None:
@@ -236,7 +257,7 @@ class Exchange:
         self.record.failure = answer.failure or self.record.failure
         self.record.bytes_out += len(answer.body)
         self._close = self._ends_here or answer.status == 101
-        self._started = True
+        self.started = True
         self.downstream.write(write_answer(answer, self.head.method, close=self._close))
         self._finish(self.downstream.listener.loop.time())
 
@@ -247,7 +268,9 @@ class Exchange:
             self._over = True
             self.record.ended = now
             self.downstream.listener.conduct.finished(self.record)
-            self.downstream.exchange_over(close=self._close, drained=self.body_done)
+            # The browser of a refused socket has frames to send yet, its own close at least.
+            drained = self.body_done and self.record.status != 101
+            self.downstream.exchange_over(now, close=self._close, drained=drained)
 
     def fail(self, failure: Failure, detail: str) -> None:
         """A page while nothing was sent; afterwards a broken transfer, never a short success."""
@@ -258,7 +281,8 @@ class Exchange:
         self.record.detail = detail
         if failure.blame == "browser" and not self.body_done:
             self._close = True
-        if self._started:
+        if self.started:
+            self._close = True
             self.downstream.transport.abort()
             self._finish(self.downstream.listener.loop.time())
         else:
@@ -275,7 +299,7 @@ class Exchange:
         stale = upstream is not None and upstream.used and nothing_came
         if stale and self._repeatable and not self._retried and self._forward is not None:
             self._retried = True
-            self._spawn(self._connect(self._forward))
+            self._spawn(self._connect(self._forward, fresh=True))
         else:
             self.fail(Failure.UPSTREAM_GONE, "the connection ended before the answer did")
 
@@ -295,8 +319,7 @@ class Exchange:
         upstream, forward = self.upstream, self._forward
         assert upstream is not None
         assert forward is not None
-        assert forward.owner is not None
-        if not self.head.websocket or not tunnel.accepts(self.head, head):
+        if forward.owner is None or not self.head.websocket or not tunnel.accepts(self.head, head):
             self.fail(Failure.UPSTREAM_BAD_ANSWER, "a 101 that nobody asked for, or with a wrong Sec-WebSocket-Accept")
             return
         instead = forward.rewrite(head)
@@ -328,28 +351,15 @@ class Exchange:
                 self.upstream.resume_reading()
 
     def check(self, now: float) -> None:
-        """Called by the listener's sweep: whether the side that is waited for has been silent too long."""
-        progress = self.record.bytes_in + self.record.bytes_out + self._started
-        if progress != self._progress:
-            self._progress = progress
-            self._progress_at = now
+        """Called by the listener's sweep."""
+        if self._patience is None:
+            self._patience = Patience(self)
+        end = self._patience.end(now)
+        if end is None:
             return
-        failure, limit = self._awaited()
-        if now - self._progress_at < limit:
-            return
+        failure, limit = end
         if failure is Failure.BROWSER_STALLED:
-            self._close = True
             self.browser_gone(failure)
             self.downstream.transport.abort()
         else:
             self.fail(failure, f"silent for {limit:g} s")
-
-    def _awaited(self) -> tuple[Failure, float]:
-        timeouts = self.downstream.listener.timeouts
-        if self._started:
-            if self.downstream.write_paused:
-                return Failure.BROWSER_STALLED, timeouts.write_stall
-            return Failure.UPSTREAM_STALLED, timeouts.response_stall
-        if not self.body_done and self.upstream is not None and not self.upstream.write_paused:
-            return Failure.BODY_TIMEOUT, timeouts.body_stall
-        return Failure.UPSTREAM_TIMEOUT, timeouts.first_byte
