@@ -47,7 +47,14 @@ class Listener:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         """Listen on an address; the port that it got. Raises OSError."""
         server = await self.loop.create_server(
-            lambda: Downstream(self), host, port, ssl=tls, backlog=BACKLOG, reuse_address=True
+            lambda: Downstream(self),
+            host,
+            port,
+            ssl=tls,
+            backlog=BACKLOG,
+            reuse_address=True,
+            ssl_handshake_timeout=self.timeouts.head if tls else None,
+            ssl_shutdown_timeout=self.timeouts.linger if tls else None,
         )
         self._servers.append(server)
         if self._sweeper is None:
@@ -108,6 +115,7 @@ class Listener:
     # time
 
     def _sweep(self) -> None:
+        self._sweeper = self.loop.call_later(self._interval(), self._sweep)
         now = self.loop.time()
         for downstream in list(self._connections):
             downstream.check(now)
@@ -116,7 +124,6 @@ class Listener:
         if self.timeouts.websocket_idle is not None:
             for tunnel in list(self._tunnels):
                 tunnel.check(now, self.timeouts.websocket_idle)
-        self._sweeper = self.loop.call_later(self._interval(), self._sweep)
 
     def _interval(self) -> float:
         """A quarter of the shortest time limit, and at most a second: one timer serves all connections."""

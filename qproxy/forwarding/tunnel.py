@@ -129,10 +129,10 @@ class Tunnel:
         """The end that fills the one whose transport is full."""
         return self.upstream if end is self.browser else self.browser
 
-    def end(self, notice: str, code: int, reason: str = "", by: str = "qproxy") -> None:
+    def end(self, notice: str, code: int, reason: str = "", by: str = "qproxy", wait: float = END_WAIT) -> None:
         """Tell the browser in Qlik's words (`notice`, a JSON text; "" for none) and close with `code`.
 
-        At the next place where a message may begin; after END_WAIT seconds by aborting the connection. Harmless when
+        At the next place where a message may begin; after `wait` seconds by aborting the connection. Harmless when
         the tunnel is ending or gone.
         """
         if self.ending is not None or self._lost:
@@ -140,7 +140,7 @@ class Tunnel:
         self.ending = (frame(TEXT, notice.encode()) if notice else b"", code, reason)
         self.record.closed_by = by
         self.record.close_code = code
-        self._timer = self.listener.loop.call_later(END_WAIT, self.abort)
+        self._timer = self.listener.loop.call_later(wait, self.abort)
         if self.upstream.frames.boundary:
             self.say_goodbye()
 
@@ -150,13 +150,15 @@ class Tunnel:
         self.said = True
         notice, code, reason = self.ending
         self.browser.resume()
-        self.browser.transport.write(notice + close_frame(code, reason))
+        if self.upstream.frames.close_code is None:
+            self.browser.transport.write(notice + close_frame(code, reason))
+        if self.browser.frames.close_code is not None:
+            self.browser.transport.close()
         self.upstream.transport.close()
 
     def abort(self) -> None:
-        for end in (self.browser, self.upstream):
-            if not end.transport.is_closing() or end is self.browser:
-                end.transport.abort()
+        self.browser.transport.abort()
+        self.upstream.transport.abort()
 
     def lost(self, end: End, exc: Exception | None) -> None:
         self._lost += 1
@@ -174,9 +176,10 @@ class Tunnel:
             return
         if exc is not None:
             other.transport.abort()
-        else:
-            other.resume()
-            other.transport.close()
+            return
+        other.transport.close()
+        if self._timer is None:
+            self._timer = self.listener.loop.call_later(self.listener.timeouts.write_stall, self.abort)
 
     def _both_lost(self) -> None:
         if self._timer is not None:
