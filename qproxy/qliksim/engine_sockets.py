@@ -112,7 +112,7 @@ class _Talk:
 
     def __init__(self, exchange: Exchange, socket: SimSocket, session: SimSession) -> None:
         self._exchange, self._socket, self._session = exchange, socket, session
-        self._owes_greeting = exchange.core.toggles.auth_info_after_first_message
+        self._owes_greeting = exchange.core.toggles.user_after_first_message
 
     async def run(self, engine: EngineSocket) -> None:
         if not self._owes_greeting:

@@ -64,7 +64,7 @@ class Toggles:
     post_unauth: int = 403
     logout_calls: str = "user"  # user, session, both
     cache_ttl_s: float | None = None  # None: a validated session is never asked for again
-    auth_info_after_first_message: bool = False
+    user_after_first_message: bool = False
     deflate: bool = False  # accept permessage-deflate
     xrf_on_module_calls: bool = False
     double_slash: bool = False  # ROOT//session//id instead of ROOT/session/id

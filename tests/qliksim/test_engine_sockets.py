@@ -62,7 +62,7 @@ async def test_the_engine_answers_as_the_user_of_the_session() -> None:
 
 
 async def test_the_user_may_be_told_after_the_first_message_only() -> None:
-    async with site(toggles={"auth_info_after_first_message": True}) as it:
+    async with site(toggles={"user_after_first_message": True}) as it:
         socket = await it.socket(session=await it.log_in())
         [first] = await frames(socket, 1)
         await socket.send_str('{"method":"EngineVersion","handle":-1,"params":[],"id":1}')

@@ -81,6 +81,13 @@ async def test_releases_before_february_2019_have_no_suffix() -> None:
     assert answer.status == 200
 
 
+async def test_the_suffix_can_be_switched_off() -> None:
+    async with site(toggles={"http_cookie_suffix": False}) as it:
+        session = it.module.knows("john")
+        answer = await it.ask("/sso/hub/", headers={"Cookie": f"X-Qlik-Session-sso={session}"})
+    assert answer.status == 200
+
+
 async def test_without_a_cookie_an_anonymous_session_begins_and_the_module_is_told() -> None:
     async with site(vp=ANONYMOUS) as it:
         answer = await it.ask("/sso/hub/")

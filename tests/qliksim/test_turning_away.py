@@ -92,6 +92,17 @@ async def test_the_connection_is_closed_unannounced_after_the_redirect(closes: b
     assert (second == b"") is closes
 
 
+async def test_a_refused_upload_is_read_away_so_that_the_connection_can_go_on() -> None:
+    async with site() as it:
+        reader, writer = await asyncio.open_connection(*urlsplit(it.node.http_url or "").netloc.split(":"))
+        writer.write(b"POST /sso/qrs/app/upload HTTP/1.1\r\nHost: bi.test\r\nContent-Length: 300000\r\n\r\n")
+        refusal = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.write(bytes(300_000) + b"GET /sso/qps/user HTTP/1.1\r\nHost: bi.test\r\n\r\n")
+        next_head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.close()
+    assert (refusal[:12], next_head[:12]) == (b"HTTP/1.1 403", b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("mode", ["slow", "refused", "500", "html", "null", "empty"])
 async def test_a_failing_module_leads_to_the_login_and_into_the_journal(mode: str) -> None:
     async with site() as it:
