@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from a_site import APP, PASSWORD, Site, site
+from a_site import APP, Site, site
+from login_site import PASSWORD
 from needs import require
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
