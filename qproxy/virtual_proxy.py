@@ -57,11 +57,13 @@ class Opened:
 class SessionTunnels:
     """The live sockets of one session (or, under the id "", of anonymous visitors)."""
 
-    __slots__ = ("_metrics_opened", "_registry", "seen", "session_id", "tunnels")
+    __slots__ = ("_on_open", "_registry", "seen", "session_id", "tunnels")
 
-    def __init__(self, registry: "dict[str, SessionTunnels]", session_id: str, opened: Callable[[], None]) -> None:
+    def __init__(
+        self, registry: "dict[str, SessionTunnels]", session_id: str, on_open: Callable[[str, Tunnel], None]
+    ) -> None:
         self._registry = registry
-        self._metrics_opened = opened
+        self._on_open = on_open
         self.session_id = session_id
         self.tunnels: set[Tunnel] = set()
         self.seen = 0
@@ -69,7 +71,7 @@ class SessionTunnels:
     def opened(self, tunnel: Tunnel) -> None:
         self._registry.setdefault(self.session_id, self)
         self.tunnels.add(tunnel)
-        self._metrics_opened()
+        self._on_open(self.session_id, tunnel)
 
     def closed(self, tunnel: Tunnel) -> None:
         self.tunnels.discard(tunnel)
@@ -189,10 +191,13 @@ class VirtualProxy:
 
     def tunnels_of(self, session_id: str) -> SessionTunnels:
         held = self._tunnels.get(session_id)
-        return held or SessionTunnels(self._tunnels, session_id, self._count_tunnel)
+        return held or SessionTunnels(self._tunnels, session_id, self._tunnel_opened)
 
-    def _count_tunnel(self) -> None:
+    def _tunnel_opened(self, session_id: str, tunnel: Tunnel) -> None:
+        """The session may have ended while QPS was asked for the socket."""
         self._observer.metrics.tunnel_opened(self.name)
+        if session_id and self.peek(session_id) is None:
+            tunnel.end(notices.session_over(End.LOGOUT, self._clock()), GOING_AWAY, str(End.LOGOUT))
 
     def touch_active(self) -> None:
         """Messages of the browser over a socket keep its session alive, as requests do."""
