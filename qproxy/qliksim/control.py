@@ -1,7 +1,8 @@
 """The node's levers as JSON over HTTP, for the demo and for tests that run in another process.
 
 `POST /{lever}` with a JSON object of its arguments; the answer is what the lever returns. It listens on the
-loopback address only and asks for nothing, so it must never be opened in a real site.
+loopback address only and asks for no password. The content type keeps the pages of other sites out: browsers
+send it across sites only after asking.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ def handler(verbs: Mapping[str, Verb]) -> Callable[[web.BaseRequest], Awaitable[
         verb = verbs.get(request.path.strip("/"))
         if verb is None or request.method != "POST":
             return web.json_response({"error": "POST to one of these", "levers": sorted(verbs)}, status=404)
+        if request.content_type != "application/json":
+            return web.json_response({"error": "Content-Type: application/json is needed"}, status=415)
         try:
             arguments = json.loads(await request.read() or b"{}")
             result = await _called(verb, arguments)

@@ -10,6 +10,7 @@ from typing import Any
 from qproxy.qliksim import routes
 from qproxy.qliksim.core import Core
 from qproxy.qliksim.exchange import Exchange
+from qproxy.qliksim.jwt_login import BadTokenError, owner_of
 from qproxy.qliksim.state import Attributes, SimSession, VirtualProxyState
 
 
@@ -17,12 +18,15 @@ class Outcome(Enum):
     KNOWN = "known"
     NOBODY = "nobody"
     MODULE_FAILED = "module failed"
+    REFUSED = "its token is bad"
 
 
 async def identify(exchange: Exchange, opens: bool = True) -> Outcome:
     """Find or open the session of a request; `opens` False finds only (no anonymous session is made)."""
     if await _by_ticket(exchange):
         return Outcome.KNOWN
+    if _has_bad_token(exchange):
+        return Outcome.REFUSED
     session_id = exchange.cookie()
     outcome = await _by_cookie(exchange, session_id) if session_id else Outcome.NOBODY
     if outcome is Outcome.KNOWN and not _other_header_user(exchange):
@@ -32,7 +36,7 @@ async def identify(exchange: Exchange, opens: bool = True) -> Outcome:
     if opens and await _anonymous(exchange, stale=session_id is not None):
         return Outcome.KNOWN
     exchange.session = None
-    return outcome if outcome is Outcome.MODULE_FAILED else Outcome.NOBODY
+    return outcome if outcome is not Outcome.KNOWN else Outcome.NOBODY
 
 
 async def _by_ticket(exchange: Exchange) -> bool:
@@ -86,8 +90,27 @@ def attributes_of(value: Any) -> Attributes:
     return [{str(key): str(text)} for each in value if isinstance(each, dict) for key, text in each.items()]
 
 
+def _token_owner(exchange: Exchange) -> tuple[str, str] | None:
+    """The user of a bearer token, where tokens are the way to log in; raises BadTokenError."""
+    kind, _, token = exchange.request.headers.get("Authorization", "").partition(" ")
+    if exchange.vp.settings.auth != "jwt" or kind.lower() != "bearer":
+        return None
+    return owner_of(token, exchange.vp.settings.jwt_key, exchange.core.clock())
+
+
+def _has_bad_token(exchange: Exchange) -> bool:
+    try:
+        _token_owner(exchange)
+    except BadTokenError:
+        return True
+    return False
+
+
 def _header_owner(exchange: Exchange) -> tuple[str, str] | None:
+    """The user that a header names, or its token where tokens are the way to log in."""
     settings = exchange.vp.settings
+    if settings.auth == "jwt":
+        return _token_owner(exchange)
     value = exchange.request.headers.get(settings.header_name, "") if settings.header_name else ""
     if not value or not settings.auth.startswith("header_"):
         return None

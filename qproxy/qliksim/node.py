@@ -15,6 +15,8 @@ from qproxy.qliksim.recorded import Entry
 from qproxy.qliksim.settings import SimConfig
 from qproxy.qliksim.state import SimSession, VirtualProxyState
 
+LOOPBACK = "127.0.0.1"
+
 
 class QlikNode:
     """One node. `clock` gives seconds since the epoch; `advance` moves the node's own time only."""
@@ -38,7 +40,7 @@ class QlikNode:
             "control": (control.handler(self._verbs()), config.control_port, None),
         }
         return {
-            name: Listener(handler, config.bind, port, tls, config.keepalive_s)
+            name: Listener(handler, LOOPBACK if name == "control" else config.bind, port, tls, config.keepalive_s)
             for name, (handler, port, tls) in plans.items()
             if port is not None
         }

@@ -20,6 +20,8 @@ async def who_am_i(exchange: Exchange) -> web.StreamResponse:
     """GET qps/user: the user, or where to log in when `targetUri` names an allowed host."""
     await identify(exchange)
     session = exchange.session
+    if session is not None:
+        session.touched = exchange.core.clock()
     if session is not None and session.source != "anonymous":
         name = {"userDirectory": session.directory, "userId": session.user, "userName": session.user}
         return exchange.json({**name, "logoutUri": f"{exchange.root}qps/user"})

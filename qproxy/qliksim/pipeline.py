@@ -117,6 +117,8 @@ async def _identified(exchange: Exchange) -> web.StreamResponse:
     if csrf_page and not exchange.core.toggles.csrf:
         return exchange.answer(404)
     outcome = await identify(exchange)
+    if outcome is Outcome.REFUSED:
+        return exchange.answer(400)
     if outcome is Outcome.MODULE_FAILED:
         return await module_failed(exchange)
     if exchange.session is None:

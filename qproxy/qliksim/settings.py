@@ -35,9 +35,10 @@ class VirtualProxySettings:
     samesite: str = ""  # "", None, Lax, Strict
     inactivity_s: float = 1800
     anonymous: str = "none"  # none, allow, always
-    auth: str = "ticket"  # ticket, header_static, header_dynamic
+    auth: str = "ticket"  # ticket, header_static, header_dynamic, jwt
     header_name: str = ""
     static_dir: str = ""
+    jwt_key: str = ""  # public RSA key (PEM) for auth jwt
     redirect_uri: str = ""
     session_module: str = ""
     win_pattern: str = "Windows"

@@ -66,5 +66,16 @@ async def test_wrong_arguments_are_told() -> None:
     async with site(control_port=0) as it:
         assert (await pull(it, "sessions", vp="none"))[0] == 400
         assert (await pull(it, "sessions", wrong="none"))[0] == 400
-        async with it.client.post(f"{it.node.control_url}/sweep", data=b"{") as reply:
+        json_type = {"Content-Type": "application/json"}
+        async with it.client.post(f"{it.node.control_url}/sweep", data=b"{", headers=json_type) as reply:
             assert reply.status == 400
+
+
+async def test_a_form_of_another_site_moves_nothing() -> None:
+    async with site(control_port=0) as it, it.client.post(f"{it.node.control_url}/sweep", data=b"{}") as reply:
+        assert reply.status == 415
+
+
+async def test_the_control_port_is_on_the_loopback_address_whatever_the_others_are() -> None:
+    async with site(control_port=0, bind="0.0.0.0") as it:
+        assert str(it.node.control_url).startswith("http://127.0.0.1:")
