@@ -280,7 +280,7 @@ async def prepared(directory: Path, plan: Plan) -> AsyncIterator[Front]:
     for name, prefix in plan.vps.items():
         files[name] = merged(vp_file(name, prefix, node, certificates), yaml.safe_load(plan.vp) or {})
     for name, wanted in files.items():
-        (directory / f"{name}.yaml").write_text(yaml.safe_dump(wanted), "utf-8")
+        (directory / f"{name}.yaml").write_text(json.dumps(wanted, indent=2), "utf-8")  # JSON is YAML
     if not (directory / "users").exists():
         user_file(directory, "ann", "bob")
     front = Front(node, origin, clock, directory, certificates)

@@ -1,7 +1,6 @@
 """Qlik lost or never accepts a session: one clean login, never a loop, and the log names what is likely wrong."""
 
 import json
-import logging
 
 import aiohttp
 import pytest

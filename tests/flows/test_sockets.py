@@ -1,4 +1,4 @@
-"""Engine sockets through qproxy: closed as the other side closed them, left alone when silent, refused in Qlik's words."""
+"""Engine sockets through qproxy: closed as the other side closed them, left alone when silent, refused as Qlik does."""
 
 import json
 from pathlib import Path
