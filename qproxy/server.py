@@ -8,8 +8,9 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -50,6 +51,12 @@ from qproxy.web.status import Status
 
 log = logging.getLogger("qproxy.server")
 
+INTERNAL_PROTOCOL: Final[Mapping[str, Any]] = {
+    "max_line_size": 65536,
+    "max_field_size": 65536,
+    "lingering_time": 2.0,
+}
+"""For aiohttp behind the internal listener: QPS sends all attributes of a session in one header, up to 64 KB of them."""
 ACTIVE_EVERY = 5.0
 """Seconds between two looks at which sockets were used."""
 
@@ -134,7 +141,8 @@ class Server:
         internal = self.config.server.internal
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock)
         status = Status(self.observer.metrics, readiness(self))
-        runner = web.AppRunner(internal_app(guard, self.module, status), access_log=None, logger=CalmLogger())
+        app = internal_app(guard, self.module, status)
+        runner = web.AppRunner(app, access_log=None, logger=CalmLogger(), **INTERNAL_PROTOCOL)
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
         context = tls.internal_context(internal.tls, internal.client_ca) if internal.tls else None
