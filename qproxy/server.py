@@ -56,7 +56,7 @@ INTERNAL_PROTOCOL: Final[Mapping[str, Any]] = {
     "max_field_size": 65536,
     "lingering_time": 2.0,
 }
-"""For aiohttp behind the internal listener: QPS sends all attributes of a session in one header, up to 64 KB of them."""
+"""For the internal listener: QPS sends all attributes of a session in one header, up to 64 KB of them."""
 ACTIVE_EVERY = 5.0
 """Seconds between two looks at which sockets were used."""
 
