@@ -19,7 +19,7 @@ from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.sessions.front import Sessions
-from qproxy.sessions.store import IdTaken, same_user
+from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
 
 log = logging.getLogger("qproxy.virtual_proxy")
 
@@ -197,6 +197,15 @@ class VirtualProxy:
         """The session may have ended while QPS was asked for the socket."""
         self._observer.metrics.tunnel_opened(self.name)
         if session_id and self.peek(session_id) is None:
+            self._spawn(self._end_if_over(session_id, tunnel))
+
+    async def _end_if_over(self, session_id: str, tunnel: Tunnel) -> None:
+        """What `peek` does not know may be over, or merely not sure here: only the store can tell."""
+        try:
+            living = await self.find(session_id) is not None
+        except StoreUnavailable:
+            living = False
+        if not living:
             tunnel.end(notices.session_over(End.LOGOUT, self._clock()), GOING_AWAY, str(End.LOGOUT))
 
     def touch_active(self) -> None:
