@@ -6,7 +6,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from a_site import APP, MACHINE, Site, greeting, site
+from a_site import APP, Site, greeting, site
+from site_plan import MACHINE
 from yarl import URL
 
 from qproxy.qliksim import Toggles

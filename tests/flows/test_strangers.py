@@ -1,4 +1,4 @@
-"""Nobody logged in: a page for people, JSON for programs, Qlik's own words over a socket, and Qlik itself for probes."""
+"""Nobody logged in: a page for people, JSON for programs, Qlik's own words over a socket, Qlik itself for probes."""
 
 import json
 

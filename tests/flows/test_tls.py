@@ -6,7 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
-from a_site import MACHINE, PASSWORD, Site, call, greeting, site
+from a_site import PASSWORD, Site, call, greeting, site
+from site_plan import MACHINE
 
 PROGRAM = {"Accept": "application/json"}
 

@@ -32,9 +32,9 @@ async def test_an_id_that_the_browser_brings_along_is_never_adopted(qlik: Site) 
 
 async def test_an_id_that_qlik_told_us_of_is_no_login_and_is_not_adopted_by_one(qlik: Site) -> None:
     told = {"UserDirectory": "SALES", "UserId": "ann", "Attributes": [], "SessionId": CHOSEN}
-    async with aiohttp.ClientSession() as caller:
-        async with caller.post(f"{qlik.internal}/session-module/sales/session", json=told) as answer:
-            assert answer.status == 201
+    target = f"{qlik.internal}/session-module/sales/session"
+    async with aiohttp.ClientSession() as caller, caller.post(target, json=told) as answer:
+        assert answer.status == 201
     person = qlik.browser()
     person.cookie_jar.update_cookies({COOKIE: CHOSEN}, qlik.url("/"))
     await qlik.log_in(person)
