@@ -7,6 +7,7 @@ always speak of the same virtual proxy.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -20,18 +21,31 @@ _OVERLONG = re.compile(rb"%(?:25)?(?:c[01]%|e0%(?:25)?[89]|f0%(?:25)?8|u[0-9a-f]
 """UTF-8 that says with more bytes what fewer say, and %uXXXX: some decoders see a dot or a slash in them."""
 
 _RAW = re.compile(rb"[^\x21-\x7e]|#")
+LONGEST_REMEMBERED: Final = 256
+"""Bytes of a path: bounds what remembering 4096 of them can take."""
 _DOTS = frozenset({b".", b".."})
 
 
 def check_target(target: bytes) -> None:
     """Raises Refused(BAD_TARGET) for a target that qproxy and QPS might understand differently."""
     path = target.partition(b"?")[0]
+    if len(path) <= LONGEST_REMEMBERED:
+        _check_remembered(path)
+    else:
+        _check_path(path)
+    if b"#" in target:
+        raise Refused(Failure.BAD_TARGET, "the target holds a fragment")
+
+
+def _check_path(path: bytes) -> None:
     if not path.startswith(b"/"):
         raise Refused(Failure.BAD_TARGET, "the target is not a path")
     if _SUSPECT.search(path) is not None:
         _check_suspect(path)
-    if b"#" in target:
-        raise Refused(Failure.BAD_TARGET, "the target holds a fragment")
+
+
+_check_remembered = lru_cache(maxsize=4096)(_check_path)
+"""A path that was good is good again; what is refused is not remembered."""
 
 
 def _check_suspect(path: bytes) -> None:
