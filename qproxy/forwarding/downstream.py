@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.errors import Failure, Refused
+from qproxy.forwarding import sockets
 from qproxy.forwarding.conduct import Record
 from qproxy.forwarding.exchange import Exchange
 from qproxy.forwarding.head import HEAD_END, read_request, write_answer
@@ -167,6 +168,10 @@ class Downstream(asyncio.Protocol):
         if self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
+
+    def gone_unseen(self) -> bool:
+        """Whether the browser went away while it was not read, so that no event could tell."""
+        return self._paused and sockets.hung_up(self.transport)
 
     def exchange_over(self, now: float, *, close: bool, drained: bool) -> None:
         """The answer is written. Whatever was paused for this request must read again for the next.

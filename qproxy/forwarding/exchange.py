@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from qproxy.errors import Failure, Refused
-from qproxy.forwarding import tunnel
+from qproxy.forwarding import sockets, tunnel
 from qproxy.forwarding.body import LAST_CHUNK, BadChunk, ChunkReader, chunk
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
 from qproxy.forwarding.head import write_answer, write_request, write_response
@@ -283,10 +283,17 @@ class Exchange:
             self._close = True
         if self.started:
             self._close = True
-            self.downstream.transport.abort()
+            self._break_off()
             self._finish(self.downstream.listener.loop.time())
         else:
             self._answer(self.downstream.listener.conduct.refuse(failure, self.record))
+
+    def _break_off(self) -> None:
+        """To HTTP/1.0 the end of an answer may be the end of the connection: only a reset tells that it is not."""
+        if self.head.minor == 0:
+            sockets.reset(self.downstream.transport)
+        else:
+            self.downstream.transport.abort()
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -352,6 +359,9 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """Called by the listener's sweep."""
+        if self.downstream.gone_unseen():
+            self.downstream.transport.abort()
+            return
         if self._patience is None:
             self._patience = Patience(self)
         end = self._patience.end(now)

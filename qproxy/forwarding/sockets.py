@@ -3,12 +3,14 @@
 import asyncio
 import select
 import socket
+import struct
 import sys
 
 KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
 USER_TIMEOUT_MS = 60_000
+_LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def readable(transport: asyncio.BaseTransport) -> bool:
@@ -22,6 +24,27 @@ def readable(transport: asyncio.BaseTransport) -> bool:
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
         return bool(poll.poll(0))
+
+
+def hung_up(transport: asyncio.BaseTransport) -> bool:
+    """Whether the other side has closed or reset a connection that is not being read at present."""
+    if sys.platform != "linux":
+        return False
+    else:
+        sock = transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End with a reset (RST) instead of a peaceful close (FIN), which could look like the end of a message."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    transport.abort()
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:

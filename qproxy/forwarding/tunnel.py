@@ -175,7 +175,7 @@ class Tunnel:
         if end is self.upstream and self.said:
             return
         if exc is not None:
-            other.transport.abort()
+            sockets.reset(other.transport)
             return
         other.transport.close()
         if self._timer is None:

@@ -183,11 +183,14 @@ async def plane(
     timeouts: Timeouts = QUICK,
     limits: Limits = MANY,
     exempt: bool = False,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     **pool: Any,
 ) -> AsyncIterator[Plane]:
+    """`tls`: the node's context and qproxy's, which expects the name node.example."""
     node = ScriptedNode(script)
-    await node.start()
-    made = Plane(node, Pool([Node("127.0.0.1", node.port)], **pool), timeouts, limits, exempt)
+    await node.start(tls[0] if tls else None)
+    address = Node("127.0.0.1", node.port, tls[1], "node.example") if tls else Node("127.0.0.1", node.port)
+    made = Plane(node, Pool([address], **pool), timeouts, limits, exempt)
     made.port = await made.listener.start("127.0.0.1", 0, None)
     try:
         yield made

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from dataclasses import dataclass
+from typing import cast
 
 LIMIT = 1 << 20
 WITHIN = 10.0
@@ -46,7 +47,7 @@ class Wire:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        self.transport = writer.transport
+        self.transport = cast(asyncio.Transport, writer.transport)
 
     @classmethod
     async def to(cls, port: int, source: str = "127.0.0.1") -> "Wire":
@@ -135,7 +136,8 @@ class Wire:
         self.transport.abort()
 
     async def gone(self) -> None:
-        self.transport.abort()
+        if not self.transport.is_closing():
+            self.reset()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
