@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hostile.wire import Bare, Script, Upstream, bare, connected, honest, then_close
+from hostile.wire import Bare, Script, bare, connected, honest, then_close
 from waiting import eventually
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -203,5 +203,41 @@ async def test_a_thousand_cookies_are_a_bad_answer_and_two_hundred_are_kept(tmp_
             assert reply.head.count(b"Set-Cookie: c") == (200 if status == 200 else 0)
 
 
-def test_an_upstream_answers_honestly_by_default() -> None:
-    assert Upstream().scripts == {}
+async def test_a_browser_of_http_1_0_sees_a_break_as_a_reset_and_not_as_an_end(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site, connected(site.port) as browser:
+        site.upstream.scripts["/sales/x"] = CHUNKED
+        browser.send(site.request("/sales/x").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        await browser.reader.readuntil(b"public")
+        site.upstream.writers[-1].transport.abort()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(browser.reader.read(), 5)
+
+
+async def test_bytes_behind_the_answer_to_a_head_request_reach_nobody(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site:
+        site.upstream.scripts["/sales/x"] = OK + b"Content-Length: 6\r\n\r\nSECRET"
+        async with connected(site.port) as browser:
+            browser.send(site.request("/sales/x", method="HEAD"))
+            reply = await browser.reply("HEAD")
+            assert (reply.status, reply.header("Content-Length")) == (200, "6")
+            browser.send(site.request("/sales/y"))
+            assert (await browser.reply()).body == b"the answer to /sales/y"
+
+
+async def test_a_browser_that_goes_away_leaves_nothing_for_the_next(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site:
+        site.upstream.scripts["/sales/x"] = b""
+        async with connected(site.port) as browser:
+            browser.send(site.request("/sales/x"))
+            await eventually(lambda: site.upstream.seen)
+        await eventually(lambda: site.server.vps["sales"].pool.open_count == 0)
+        await others_are_not_disturbed(site, "gone")
+
+
+async def test_a_pipelined_request_behind_a_broken_answer_is_never_sent(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site, connected(site.port) as browser:
+        site.upstream.scripts["/sales/x"] = then_close(CHUNKED)
+        browser.send(site.request("/sales/x") + site.request("/sales/later"))
+        await to_the_end(browser.reader)
+        await others_are_not_disturbed(site, "pipelined")
+        assert b"/sales/later" not in site.upstream.seen
