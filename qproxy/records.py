@@ -3,35 +3,52 @@
 Pure: one shape into the other, and the loop's clock into the wall clock.
 """
 
+from functools import lru_cache
+from typing import Final
+
 from qproxy.forwarding.conduct import Record
 from qproxy.observe import AccessRecord
+
+PROTOCOLS: Final = ("HTTP/1.0", "HTTP/1.1")
+
+
+@lru_cache(maxsize=4096)
+def _text(value: bytes) -> str:
+    """One object for equal values: what the log does with a text, it then does once for many lines."""
+    return value.decode("latin-1")
 
 
 def access_record(record: Record, now: float) -> AccessRecord:
     """`now` is the wall clock's time at the request's end."""
     head, label = record.head, record.label
-    duration = max(0.0, record.ended - record.started)
-    named = head.named if head is not None else {}
+    started = record.started
+    duration = max(0.0, record.ended - started)
+    method = host = target = protocol = agent = "-"
+    if head is not None:
+        named = head.named
+        method, protocol = _text(head.method), PROTOCOLS[head.minor]
+        target = head.target.decode("latin-1")
+        host, agent = _text(named.get(b"host", b"-")), _text(named.get(b"user-agent", b"-"))
     access = AccessRecord(
-        time=now - duration,
-        request_id=label.request_id,
-        client=label.client or record.peer,
-        method=head.method.decode("latin-1") if head is not None else "-",
-        host=named[b"host"].decode("latin-1") if b"host" in named else "-",
-        target=head.target.decode("latin-1") if head is not None else "-",
-        protocol=f"HTTP/1.{head.minor}" if head is not None else "-",
-        status=record.status,
-        received=record.bytes_in,
-        sent=record.bytes_out,
-        duration=duration,
-        upstream=record.node or "-",
-        first_byte=record.first_byte - record.started if record.first_byte else None,
-        vp=label.vp or "-",
-        user=label.user or "-",
-        session=label.session or "-",
-        failure=record.failure,
-        agent=named[b"user-agent"].decode("latin-1") if b"user-agent" in named else "-",
+        now - duration,
+        label.request_id,
+        label.client or record.peer,
+        method,
+        host,
+        target,
+        protocol,
+        record.status,
+        record.bytes_in,
+        record.bytes_out,
+        duration,
+        record.node or "-",
+        record.first_byte - started if record.first_byte else None,
+        label.vp or "-",
+        label.user or "-",
+        label.session or "-",
+        record.failure,
     )
+    access.agent = agent
     if record.websocket:
         access.kind = "websocket"
         access.close_code = record.close_code
