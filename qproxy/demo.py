@@ -21,7 +21,7 @@ from qproxy.auth import users
 from qproxy.config.load import load
 from qproxy.demo_tls import Authority
 from qproxy.qliksim import AppSettings, QlikNode, SimConfig, VirtualProxySettings
-from qproxy.running import raise_file_limit, run_loop, settle, stop_signal
+from qproxy.running import FAILED, hear, heed_signals, raise_file_limit, run_loop, settle
 from qproxy.server import Server
 
 PEOPLE = ("ann", "bob")
@@ -69,18 +69,23 @@ Drive = Callable[["Demo"], Awaitable[int]]
 
 def run(options: DemoOptions, drive: Drive | None = None) -> int:
     """Serve until a signal, or as long as `drive` takes. The exit status."""
-    return run_loop(lambda: _run(options, drive))
+    try:
+        return run_loop(lambda: _run(options, drive))
+    except OSError as error:
+        click.echo(f"the demo cannot start: {error.strerror or error}; see --port and --internal-port", err=True)
+        return FAILED
 
 
 async def _run(options: DemoOptions, drive: Drive | None) -> int:
     raise_file_limit(0)
+    stop = heed_signals() if drive is None else asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="qproxy-demo-") as directory:
         async with demo(Path(directory), options) as running:
             if drive is not None:
                 return await drive(running)
             click.echo(json.dumps(running.described) if options.as_json else _told(running))
             settle()
-            await stop_signal()
+            await hear(stop)
     return 0
 
 

@@ -53,6 +53,7 @@ def _why(error: Exception) -> str:
 
 
 async def _serve(config: Config) -> int:
+    stop = heed_signals()
     server = Server(config)
     await server.start()
     raise_file_limit(config.server.limits.connections)
@@ -64,7 +65,7 @@ async def _serve(config: Config) -> int:
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.observer.reopen)
     notify("READY=1")
-    await stop_signal()
+    await hear(stop)
     notify("STOPPING=1")
     log.info("stopping: what runs may take %g s to end", config.server.timeouts.drain)
     await server.stop()
@@ -112,8 +113,9 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def stop_signal() -> None:
-    """Until SIGTERM or SIGINT (on Windows also Ctrl-Break). The next one then has its usual effect: it ends at once."""
+def heed_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT (on Windows also Ctrl-Break) from now on; the next one then has its usual
+    effect: it ends at once."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     wanted = [signal.SIGTERM, signal.SIGINT]
@@ -121,16 +123,16 @@ async def stop_signal() -> None:
         wanted.append(signal.SIGBREAK)
 
     def ask(*_: Any) -> None:
+        for number in wanted:
+            signal.signal(number, signal.SIG_DFL)
         loop.call_soon_threadsafe(asked.set)
 
     for number in wanted:
         signal.signal(number, ask)
-    await _hear(asked)
-    for number in wanted:
-        signal.signal(number, signal.SIG_DFL)
+    return asked
 
 
-async def _hear(asked: asyncio.Event) -> None:
+async def hear(asked: asyncio.Event) -> None:
     """Python runs a signal's handler between two steps of the loop: wake it now and then where nothing else does."""
     while not asked.is_set():
         with suppress(TimeoutError):
