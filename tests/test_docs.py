@@ -61,7 +61,10 @@ def test_the_documented_example_is_taken(heading: str, key: str, found: FieldInf
 # --- every YAML block of the documentation, and every example file, loads ---
 
 BLOCK = re.compile(r"```yaml\n# (\w+)\.yaml\n(.*?)```", re.DOTALL)
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *(page for name in ("docs", "certs", "deploy") for page in sorted((ROOT / name).rglob("*.md"))),
+]
 BLOCKS = [
     pytest.param(name, text, id=f"{page.name}-{number}")
     for page in PAGES
@@ -76,11 +79,19 @@ def completed(text: str, rest: str) -> str:
     return text + (yaml.safe_dump(missing) if missing else "")
 
 
+def as_deployed(site: ConfigSite) -> dict[str, str]:
+    """The folders of docs/deployment.md: certificates beside the YAML files, keys lent by systemd. The environment."""
+    for file in (site.root / "certs").iterdir():
+        (site.directory / file.name).symlink_to(file)
+    return ENVIRON | {"CREDENTIALS_DIRECTORY": str(site.root / "certs")}
+
+
 @pytest.mark.parametrize(("name", "text"), BLOCKS)
 def test_every_yaml_block_loads(tmp_path: Path, name: str, text: str) -> None:
     site = ConfigSite(tmp_path).with_files()
+    text = text.replace("/var/lib/qproxy", str(site.root / "state"))
     site.write(completed(text, SERVER)) if name == "server" else site.write(SERVER, **{name: completed(text, SALES)})
-    assert site.problems() == []
+    assert site.problems(as_deployed(site)) == []
 
 
 def test_every_yaml_block_says_which_file_it_is() -> None:
