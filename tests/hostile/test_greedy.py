@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,6 @@ async def send_for(sock: socket.socket, data: bytes, total: int, patience: float
     return sent
 
 
-@pytest.mark.xfail(strict=True, reason="Downstream goes on reading and answering while the browser takes nothing")
 async def test_answers_that_nobody_reads_do_not_pile_up(tmp_path: Path) -> None:
     async with bare(tmp_path) as bare_site:
         with deaf(bare_site.port) as sock:
@@ -61,6 +61,7 @@ async def test_requests_that_wait_for_an_answer_do_not_pile_up(tmp_path: Path) -
         raw = browser.writer.get_extra_info("socket").dup()
         with raw:
             raw.setblocking(False)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end must be seen at once
             sent = await send_for(raw, bare_site.request("/sales/next") * 500, 60_000_000)
         assert sent < 60_000_000
         assert held(bare_site) < 1_000_000
@@ -124,7 +125,6 @@ async def test_empty_lines_cost_next_to_nothing(tmp_path: Path) -> None:
         assert time.process_time() - before < 1.0
 
 
-@pytest.mark.xfail(strict=True, reason="Pool.take does not look for waiting bytes when the request is safe")
 async def test_left_over_bytes_never_answer_the_next_request(tmp_path: Path) -> None:
     """They lie in the system's buffer when the next request takes the connection: both are seen in one round."""
     async with bare(tmp_path) as bare_site, connected(bare_site.port) as browser:

@@ -1,10 +1,12 @@
 """A hostile or broken Qlik: the browser gets a 502 page or a broken transfer, and nobody gets what was left over."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import pytest
-from hostile.wire import Bare, Script, bare, connected, honest, then_close
+from a_site import free_port
+from hostile.wire import Bare, Script, ask, bare, connected, honest, then_close
 from waiting import eventually
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -180,6 +182,41 @@ async def test_a_101_with_a_wrong_accept_opens_nothing(tmp_path: Path) -> None:
         site.upstream.scripts["/sales/x"] = wrong
         reply = await site.get("/sales/x", f"Origin: http://localhost:{site.port}", *WEBSOCKET)
         assert (reply.status, site.server.listener.tunnels) == (502, 0)
+
+
+async def test_without_qlik_an_upgrade_gets_no_101(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site:
+        pool = site.server.vps["sales"].pool
+        pool.nodes[:] = [dataclasses.replace(pool.nodes[0], port=free_port())]
+        reply = await site.get("/sales/x", f"Origin: http://localhost:{site.port}", *WEBSOCKET)
+        assert (reply.status, site.server.listener.tunnels) == (503, 0)
+
+
+ORIGINS = """null http://evil.example http://localhost http://localhost:1 https://localhost:{port} http://localhost:{port}/
+    http://localhost:{port}.evil.example http://evil.example/localhost:{port} http://localhost:{port}@evil.example
+    http://localhost:{port},http://evil.example localhost:{port} file:// http://127.0.0.1:{port} http://qlik1.internal
+    http://localhost:{port}\\ http://localhost:{port}# http://localhost:0{port} http://[::1]:{port}""".split()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_another_sites_origin_opens_no_socket_and_sends_nothing(tmp_path: Path, method: str) -> None:
+    async with bare(tmp_path) as site:
+        for origin in [*ORIGINS, ""]:
+            lines = (
+                f"Origin: {origin.format(port=site.port)}",
+                *(WEBSOCKET if method == "GET" else ("Content-Length: 0",)),
+            )
+            reply = await ask(site.port, site.request("/sales/x", *lines, method=method))
+            assert (reply.status, site.upstream.seen) == (403, []), origin
+
+
+async def test_our_own_origin_passes_as_it_came(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site:
+        for origin in (f"http://localhost:{site.port}", f"HTTP://LOCALHOST:{site.port}"):
+            reply = await ask(
+                site.port, site.request("/sales/x", f"Origin: {origin}", "Content-Length: 0", method="POST")
+            )
+            assert reply.status == 200
 
 
 async def test_a_refused_upgrade_ends_the_connection_and_what_follows_it_is_no_request(tmp_path: Path) -> None:
