@@ -85,21 +85,28 @@ class Downstream(asyncio.Protocol):
         self.write_paused = True
         if self._exchange is not None:
             self._exchange.browser_full(True)
-        if self._own is not None:
+        elif self._own is not None:
             self._own.pause_writing()
 
     def resume_writing(self) -> None:
         self.write_paused = False
         if self._exchange is not None:
             self._exchange.browser_full(False)
-        if self._own is not None:
+        elif self._own is not None:
             self._own.resume_writing()
+        elif not self._lingering:
+            self.resume()
+            self.listener.loop.call_soon(self._advance)
 
     # heads
 
     def _advance(self) -> None:
-        """Begin the next request when its head is whole; again, as long as answers come at once."""
+        """Begin the next request when its head is whole; again, as long as answers come at once and are taken."""
+        if self.write_paused and len(self._buffer) > HELD_BYTES:
+            self.pause()
         while self._exchange is None and self._buffer and not self._lingering and self._own is None:
+            if self.write_paused:
+                return
             if not self._started:
                 self._started = self.listener.loop.time()
                 self.deadline = self._started + self.listener.timeouts.head

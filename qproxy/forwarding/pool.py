@@ -11,7 +11,6 @@ from collections import deque
 from dataclasses import dataclass
 
 from qproxy.errors import Failure, Refused
-from qproxy.forwarding import sockets
 from qproxy.forwarding.upstream import Upstream
 
 UNSAFE_IDLE = 4.0
@@ -52,12 +51,12 @@ class Pool:
         return len(self._resting)
 
     def take(self, *, safe: bool, now: float) -> Upstream | None:
-        """The connection that rested shortest, or None. Not `safe`: only one that is surely still open."""
+        """The connection that rested shortest, or None. Not `safe`: only one that is as good as surely still open."""
         while self._resting:
             if not safe and now - self._resting[-1].rested_since > UNSAFE_IDLE:
                 return None
             upstream = self._resting.pop()
-            if upstream.usable and (safe or not sockets.readable(upstream.transport)):
+            if upstream.usable and upstream.still:
                 self.reused += 1
                 return upstream
             upstream.close()
@@ -72,7 +71,7 @@ class Pool:
             self.open_count += 1
         else:
             free = await self._turn()
-            if free is not None and not fresh and free.usable and not sockets.readable(free.transport):
+            if free is not None and not fresh and free.usable and free.still:
                 self.reused += 1
                 return free
             if free is not None:

@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 
 KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
@@ -13,17 +14,16 @@ USER_TIMEOUT_MS = 60_000
 _LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-def readable(transport: asyncio.BaseTransport) -> bool:
-    """Whether something (data or the end) already waits on a resting connection: then it must not be used."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.fileno() < 0:
-        return True
+def watch(transport: asyncio.BaseTransport) -> Callable[[int], object]:
+    """What tells (called with 0, by a true value) whether something, data or the end, waits to be read on an open
+    connection. Made once a connection, for the call must cost little."""
+    descriptor = transport.get_extra_info("socket").fileno()
     if sys.platform == "win32":
-        return bool(select.select([sock.fileno()], [], [], 0)[0])
+        return lambda timeout: select.select([descriptor], [], [], timeout)[0]
     else:  # a type checker skips a branch for another system, but calls code behind it unreachable
         poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(poll.poll(0))
+        poll.register(descriptor, select.POLLIN | select.POLLHUP | select.POLLERR)
+        return poll.poll
 
 
 def hung_up(transport: asyncio.BaseTransport) -> bool:

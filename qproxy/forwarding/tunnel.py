@@ -35,7 +35,7 @@ def accepts(request: RequestHead, response: ResponseHead) -> bool:
 
 
 class End(asyncio.Protocol):
-    """One side of a tunnel: what arrives here is written there."""
+    """One side of a tunnel: what arrives here is written there, as the two kinds below say."""
 
     __slots__ = ("_paused", "frames", "other", "transport", "tunnel")
 
@@ -45,10 +45,6 @@ class End(asyncio.Protocol):
         self.frames = FrameReader()
         self.other: asyncio.Transport = transport
         self._paused = False
-
-    def data_received(self, data: bytes) -> None:
-        self.frames.feed(data)
-        self.other.write(data)
 
     def eof_received(self) -> None:
         """Half-closed sockets are no use to a WebSocket: the transport closes, and connection_lost tells the other."""
@@ -80,6 +76,8 @@ class UpstreamEnd(End):
 
     def data_received(self, data: bytes) -> None:
         boundary = self.frames.feed(data)
+        if self.frames.close_code is not None:
+            self.tunnel.closing(self)
         if self.tunnel.ending is None:
             self.other.write(data)
         elif not self.tunnel.said:
@@ -95,6 +93,8 @@ class BrowserEnd(End):
 
     def data_received(self, data: bytes) -> None:
         self.frames.feed(data)
+        if self.frames.close_code is not None:
+            self.tunnel.closing(self)
         if self.tunnel.ending is None:
             self.other.write(data)
         elif self.tunnel.said and self.frames.close_code is not None:
@@ -138,8 +138,9 @@ class Tunnel:
         if self.ending is not None or self._lost:
             return
         self.ending = (frame(TEXT, notice.encode()) if notice else b"", code, reason)
-        self.record.closed_by = by
-        self.record.close_code = code
+        if not self.record.closed_by:
+            self.record.closed_by = by
+            self.record.close_code = code
         self._timer = self.listener.loop.call_later(wait, self.abort)
         if self.upstream.frames.boundary:
             self.say_goodbye()
@@ -160,6 +161,15 @@ class Tunnel:
         self.browser.transport.abort()
         self.upstream.transport.abort()
 
+    def closing(self, end: End) -> None:
+        """A side has sent its close frame; the first one is who closed."""
+        if not self.record.closed_by:
+            self.record.closed_by = self._name(end)
+            self.record.close_code = end.frames.close_code
+
+    def _name(self, end: End) -> str:
+        return "browser" if end is self.browser else "upstream"
+
     def lost(self, end: End, exc: Exception | None) -> None:
         self._lost += 1
         if self._lost == 1:
@@ -171,7 +181,7 @@ class Tunnel:
         self._owner.closed(self)
         other = self.browser if end is self.upstream else self.upstream
         if not self.record.closed_by:
-            self.record.closed_by = "browser" if end is self.browser else "upstream"
+            self.record.closed_by = self._name(end)
         if end is self.upstream and self.said:
             return
         if exc is not None:
@@ -185,17 +195,10 @@ class Tunnel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._settle_record()
+        if self.record.close_code is None:
+            self.record.close_code = 1006
+        self.record.ended = self.listener.loop.time()
         self.listener.tunnel_over(self)
-
-    def _settle_record(self) -> None:
-        record = self.record
-        codes = {"upstream": self.upstream.frames.close_code, "browser": self.browser.frames.close_code}
-        if record.close_code is None:
-            first = next((side for side in ("upstream", "browser") if codes[side] is not None), record.closed_by)
-            record.closed_by = first
-            record.close_code = codes[first] or 1006
-        record.ended = self.listener.loop.time()
 
     def check(self, now: float, limit: float) -> None:
         """Called by the sweep when sockets may be silent for `limit` seconds only."""

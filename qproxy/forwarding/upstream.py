@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.errors import Failure, Refused
+from qproxy.forwarding import sockets
 from qproxy.forwarding.body import BadChunk, ChunkReader
 from qproxy.forwarding.head import HEAD_END, RESPONSE_HEAD_BYTES, read_response
 from qproxy.headers import CHUNKED, UNTIL_CLOSE, ResponseHead
@@ -20,7 +21,7 @@ class Upstream(asyncio.Protocol):
     """Held by one exchange at a time (`exchange`), or resting in its pool."""
 
     __slots__ = (
-        "_buffer", "_chunks", "_gone", "_head", "_interim", "_left", "_reading_paused",
+        "_buffer", "_chunks", "_gone", "_head", "_interim", "_left", "_reading_paused", "_waits",
         "counted", "exchange", "node", "pool", "rested_since", "transport", "used", "write_paused",
     )  # fmt: skip
 
@@ -45,8 +46,14 @@ class Upstream(asyncio.Protocol):
     def usable(self) -> bool:
         return not (self._gone or self.write_paused or self.transport.is_closing())
 
+    @property
+    def still(self) -> bool:
+        """Whether nothing waits to be read: neither the end, nor bytes that would pass for the next answer."""
+        return not self._waits(0)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._waits = sockets.watch(transport)
 
     def hold(self, exchange: "Exchange") -> None:
         self.exchange = exchange

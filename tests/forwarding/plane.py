@@ -58,10 +58,10 @@ class ScriptedNode:
         try:
             with contextlib.suppress(EOFError, OSError, TimeoutError, asyncio.CancelledError):
                 await self.script(wire)
-                await wire.reader.read()
+                await asyncio.Event().wait()
         finally:
             self._tasks.discard(task)
-            wire.transport.abort()
+            await wire.gone()
 
     async def stop(self) -> None:
         self._server.close()
