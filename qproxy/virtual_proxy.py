@@ -55,7 +55,11 @@ class Opened:
 
 
 class SessionTunnels:
-    """The live sockets of one session (or, under the id "", of anonymous visitors)."""
+    """The live sockets of one session (or, under the id "", of anonymous visitors).
+
+    Several may be made for one session, by upgrades that wait for QPS at the same time: the first one to be opened
+    then holds the sockets of all.
+    """
 
     __slots__ = ("_on_open", "_registry", "seen", "session_id", "tunnels")
 
@@ -69,14 +73,15 @@ class SessionTunnels:
         self.seen = 0
 
     def opened(self, tunnel: Tunnel) -> None:
-        self._registry.setdefault(self.session_id, self)
-        self.tunnels.add(tunnel)
+        self._registry.setdefault(self.session_id, self).tunnels.add(tunnel)
         self._on_open(self.session_id, tunnel)
 
     def closed(self, tunnel: Tunnel) -> None:
-        self.tunnels.discard(tunnel)
-        if not self.tunnels and self._registry.get(self.session_id) is self:
-            del self._registry[self.session_id]
+        held = self._registry.get(self.session_id)
+        if held is not None:
+            held.tunnels.discard(tunnel)
+            if not held.tunnels:
+                del self._registry[self.session_id]
 
     def active(self) -> bool:
         """Whether the browser has sent a message since the last time; a silent open socket is no sign of life."""
