@@ -1,4 +1,4 @@
-"""`qproxy` as an administrator or the service manager runs it: a process of its own, with signals and an exit status."""
+"""`qproxy` as an administrator or the service manager runs it: as a process, with signals and an exit status."""
 
 import asyncio
 import contextlib
@@ -44,6 +44,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def kill(self) -> None:
+        """As a crash: nothing can be written or told any more."""
+        self._process.kill()
+
     async def ended(self, within: float = 15.0) -> int:
         """The exit status, or minus the signal that ended it."""
         async with asyncio.timeout(within):
@@ -84,7 +88,7 @@ class ServiceManager:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = socket.socket(getattr(socket, "AF_UNIX"), socket.SOCK_DGRAM)  # noqa: B009 - Windows has none
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
         self._socket.setblocking(False)
 
@@ -116,6 +120,11 @@ class ProcessSite(Front):
         await eventually(lambda: self.manager.told("READY=1") or not self.process.running, within=READY_S)
         assert self.process.running, self.process.errors
         tell_qlik(self, self.internal_port, self.vps)
+
+    async def stop(self) -> None:
+        """As the service manager stops it: afterwards all its logs are written."""
+        self.process.send(signal.SIGTERM)
+        assert await self.process.ended() == 0, self.process.errors
 
     async def close(self) -> None:
         await self._open.aclose()

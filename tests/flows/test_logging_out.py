@@ -88,6 +88,16 @@ async def test_our_logout_page_closes_the_sockets_within_a_second(qlik: Site) ->
     assert qlik.cookie(person) == ""
 
 
+async def test_a_message_that_is_on_its_way_at_the_logout_arrives_whole_before_the_notification(qlik: Site) -> None:
+    person = qlik.browser()
+    await qlik.log_in(person)
+    size = 20_000_000
+    async with qlik.engine(person, f"/sales/app/burst?count=1&bytes={size}") as ws:
+        await qlik.log_out(person)
+        assert len(await ws.receive_str(timeout=5)) == size
+        assert await farewell(ws) == (["OnSessionLoggedOut"], 1001, "logout")
+
+
 async def test_a_logout_does_not_touch_somebody_elses_socket(qlik: Site) -> None:
     ann, bob = qlik.browser(), qlik.browser()
     await qlik.log_in(ann)

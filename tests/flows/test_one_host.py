@@ -24,7 +24,10 @@ SHAPES = [
     pytest.param({}, LINUX, "/qproxy/login/sales?targetId=", id="our-own-login-with-a-targetId"),
     pytest.param(BUILT_IN, LINUX, "/sales/internal_forms_authentication/", id="forms-page"),
     pytest.param(BUILT_IN, WINDOWS, "/sales/internal_windows_authentication/", id="windows-page"),
-    pytest.param(LEGACY, WINDOWS, f"{MACHINE}:4248/windows_authentication/", id="port-of-old-releases"),
+    pytest.param(LEGACY, WINDOWS, f"http://{MACHINE}:4248/windows_authentication/", id="port-of-old-releases"),
+    pytest.param(
+        LEGACY | {"tls": True}, LINUX, f"https://{MACHINE}:4244/windows_authentication/", id="the-same-by-https"
+    ),
 ]
 
 
@@ -53,9 +56,12 @@ async def test_no_address_of_a_machine_reaches_the_browser_in_a_whole_evening(ql
     assert_one_host(qlik)
 
 
-async def test_an_evening_with_a_release_from_before_the_internal_login_pages_looks_the_same(tmp_path: Path) -> None:
-    async with site(tmp_path, **LEGACY) as qlik:
-        await spend_evening(qlik, qlik.browser(), socket=False)
+@pytest.mark.parametrize("wishes", [BUILT_IN, LEGACY, LEGACY | {"tls": True}], ids=["built-in", "legacy", "legacy-tls"])
+async def test_an_evening_looks_the_same_whatever_login_qlik_would_send_people_to(
+    tmp_path: Path, wishes: dict[str, Any]
+) -> None:
+    async with site(tmp_path, **wishes) as qlik:
+        await spend_evening(qlik, qlik.browser(), socket=wishes is BUILT_IN)
         assert_one_host(qlik)
 
 
@@ -71,15 +77,19 @@ async def test_each_way_of_qlik_to_refuse_a_session_leads_to_our_login_page(
             assert answer.status == 302
             assert answer.headers["Location"].startswith("/qproxy/login/sales?state=")
         assert_one_host(qlik)
-        assert shape in await refusal_of(qlik.node.http_url, agent)
+        assert shape in await refusal_of(qlik, agent)
 
 
-async def refusal_of(node: str | None, agent: str) -> str:
+async def refusal_of(qlik: Site, agent: str) -> str:
     """What the node itself says to a stranger: proves that the case above was the one it is named after."""
     headers = {"Host": "localhost", "User-Agent": agent}
+    secure: dict[str, Any] = {}
+    if qlik.certificates is not None:
+        secure = {"ssl": qlik.certificates.of_client(), "server_hostname": MACHINE}
+    target = f"{qlik.node.https_url or qlik.node.http_url}/sales/hub/"
     async with (
         aiohttp.ClientSession() as direct,
-        direct.get(f"{node}/sales/hub/", headers=headers, allow_redirects=False) as answer,
+        direct.get(target, headers=headers, allow_redirects=False, **secure) as answer,
     ):
         return answer.headers["Location"]
 

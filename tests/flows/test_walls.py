@@ -154,6 +154,13 @@ async def test_headers_that_qliks_clients_need_reach_qlik_and_the_client_is_name
     assert ours == ["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", f"X-Forwarded-Host: {host}"]
 
 
+async def test_the_cookie_of_the_login_page_is_none_of_qliks_business(qlik: Site) -> None:
+    person, _ = await line_of(qlik)
+    assert qlik.cookie(person, "qproxy-login")
+    sent = dict((await qlik.echo(person))["headers"])["Cookie"]
+    assert sent == f"{COOKIE}={qlik.cookie(person)}"
+
+
 @pytest.mark.parametrize("name", ["Cookie", "Host", "Origin", "X-Forwarded-For", "X-Qlik-Xrfkey", "qlik-csrf-token"])
 async def test_a_header_cannot_be_taken_away_by_naming_it_in_connection(qlik: Site, name: str) -> None:
     _, cookie = await line_of(qlik)
