@@ -94,7 +94,8 @@ class Gate:
         area = head.path[len(vp.path) :]
         if vp.anonymous and not _is_qlik_login(area):
             return Admitted(None, cookies.keep(header, vp.cookie, theirs, OWN_COOKIES))
-        if head.method == b"GET" and not head.websocket and _PROBES.fullmatch(area):
+        probe = head.method == b"GET" and not head.websocket and _PROBES.fullmatch(area)
+        if probe or _is_preflight(vp, head):
             return Admitted(None, cookies.keep(header, vp.cookie, None, OWN_COOKIES))
         return TurnedAway()
 
@@ -108,6 +109,12 @@ class Gate:
                 raise Refused(Failure.ORIGIN_REFUSED, "no Origin on a WebSocket")
         elif origin.lower() not in vp.origins:
             raise Refused(Failure.ORIGIN_REFUSED, f"Origin {origin[:80].decode('latin-1')!r} is not allowed")
+
+
+def _is_preflight(vp: VirtualProxy, head: RequestHead) -> bool:
+    """A browser's question whether an allowed site may send a request (CORS): it comes without cookies, and QPS
+    answers it with the response headers that the virtual proxy has in the QMC."""
+    return head.method == b"OPTIONS" and head.named.get(b"origin", b"").lower() in vp.other_origins
 
 
 def _is_qlik_login(area: bytes) -> bool:

@@ -93,7 +93,7 @@ class Road:
 
     def _follow(self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Verdict) -> Decision:
         if isinstance(verdict, TurnedAway):
-            return self._turn_away(vp, head)
+            return self._turn_away(vp, head, record)
         session = verdict.session
         if session is not None:
             record.label.user = str(session.user)
@@ -102,7 +102,7 @@ class Road:
         return Forward(
             vp.pool,
             headers.to_upstream(head, verdict.cookie, forwarded, vp.strip),
-            lambda answer: self._rewrite(vp, head, session, answer),
+            lambda answer: self._rewrite(vp, record, session, answer),
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
         )
 
@@ -114,12 +114,12 @@ class Road:
 
     # ways to turn away
 
-    def _turn_away(self, vp: VirtualProxy, head: RequestHead, relogin: bool = False) -> Answer:
+    def _turn_away(self, vp: VirtualProxy, head: RequestHead, record: Record, relogin: bool = False) -> Answer:
         if head.websocket:
             return socket_to_login(head, self._login_url(vp))
         if is_navigation(head) and vp.methods:
             return to_login(self._around.links.login_location(vp.name, vp.path, head.target, relogin))
-        return self._page(Failure.NOT_LOGGED_IN, head, self._new_id(), vp, self._login_url(vp))
+        return self._page(Failure.NOT_LOGGED_IN, head, record.label.request_id, vp, self._login_url(vp))
 
     def _login_url(self, vp: VirtualProxy) -> str:
         return self._around.origin + self._around.links.login_location(vp.name, vp.path, b"")
@@ -168,13 +168,15 @@ class Road:
     # what QPS answers
 
     def _rewrite(
-        self, vp: VirtualProxy, head: RequestHead, session: Session | None, answer: ResponseHead
+        self, vp: VirtualProxy, record: Record, session: Session | None, answer: ResponseHead
     ) -> Answer | None:
         """One host, and one owner of the session. An Answer takes the place of a refusal of the session."""
+        head = record.head
+        assert head is not None
         location = answer.named.get(b"location")
         if location is not None:
             if vp.one_host.refuses_session(answer.status, location):
-                return self._refused_by_qps(vp, head, session)
+                return self._refused_by_qps(vp, head, record, session)
             answer.named[b"location"] = vp.one_host.location(location)
         if b"content-location" in answer.named:
             answer.named[b"content-location"] = vp.one_host.location(answer.named[b"content-location"])
@@ -185,14 +187,14 @@ class Road:
             answer.cookies.append(_gone(vp))
         return None
 
-    def _refused_by_qps(self, vp: VirtualProxy, head: RequestHead, session: Session | None) -> Answer:
+    def _refused_by_qps(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session | None) -> Answer:
         if session is None:
-            return self._turn_away(vp, head)
+            return self._turn_away(vp, head, record)
         if self._around.not_accepted.final(vp.name, session, vp.cookie_name):
             again = self._around.origin + self._around.links.login_location(vp.name, vp.path, head.target, True)
-            return self._page(Failure.SESSION_NOT_ACCEPTED, head, self._new_id(), vp, again)
+            return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.label.request_id, vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
-        return self._turn_away(vp, head, relogin=True)
+        return self._turn_away(vp, head, record, relogin=True)
 
 
 def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) -> bool:

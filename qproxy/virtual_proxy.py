@@ -104,6 +104,7 @@ class VirtualProxy:
         self.secure = public.origin.startswith("https:")
         self.public_origins: Sequence[str] = public.origins
         self.frame_ancestors: Sequence[str] = [str(origin) for origin in config.allowed_origins]
+        self.other_origins = frozenset(text.encode() for text in self.frame_ancestors)
         self.origins = frozenset(text.encode() for text in (*public.origins, *self.frame_ancestors))
         self.methods: Sequence[Method] = opened.methods
         self.attribute_cap = config.attributes_cap
