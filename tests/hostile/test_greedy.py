@@ -143,7 +143,6 @@ def send_now(writer: asyncio.StreamWriter, data: bytes) -> None:
         sock.send(data)
 
 
-@pytest.mark.xfail(strict=True, reason="Road._turn_away makes a new id instead of taking the record's")
 async def test_the_id_on_a_page_is_the_one_in_the_log(tmp_path: Path) -> None:
     async with site(tmp_path) as opened:
         reply = await ask(port_of(opened), get(opened, "Accept: application/json"))

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from a_site import free_port
+from hostile.corpus import rows
 from hostile.wire import Bare, Script, ask, bare, connected, honest, then_close
 from waiting import eventually
+
+from qproxy.forwarding.tunnel import accept_key
+from qproxy.model import Attributes, End, User
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SECRET = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSECRET"
@@ -192,16 +196,13 @@ async def test_without_qlik_an_upgrade_gets_no_101(tmp_path: Path) -> None:
         assert (reply.status, site.server.listener.tunnels) == (503, 0)
 
 
-ORIGINS = """null http://evil.example http://localhost http://localhost:1 https://localhost:{port} http://localhost:{port}/
-    http://localhost:{port}.evil.example http://evil.example/localhost:{port} http://localhost:{port}@evil.example
-    http://localhost:{port},http://evil.example localhost:{port} file:// http://127.0.0.1:{port} http://qlik1.internal
-    http://localhost:{port}\\ http://localhost:{port}# http://localhost:0{port} http://[::1]:{port}""".split()
+ORIGINS = [payload.decode() for _, payload in rows("origins.txt")]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_another_sites_origin_opens_no_socket_and_sends_nothing(tmp_path: Path, method: str) -> None:
     async with bare(tmp_path) as site:
-        for origin in [*ORIGINS, ""]:
+        for origin in ORIGINS:
             lines = (
                 f"Origin: {origin.format(port=site.port)}",
                 *(WEBSOCKET if method == "GET" else ("Content-Length: 0",)),
@@ -278,3 +279,20 @@ async def test_a_pipelined_request_behind_a_broken_answer_is_never_sent(tmp_path
         await to_the_end(browser.reader)
         await others_are_not_disturbed(site, "pipelined")
         assert b"/sales/later" not in site.upstream.seen
+
+
+async def test_a_session_that_ends_while_its_socket_is_being_opened_gets_no_socket(tmp_path: Path) -> None:
+    async with bare(tmp_path) as site, connected(site.port) as browser:
+        vp = site.server.vps["sales"]
+        session = await vp.open_session(User("SALES", "ann"), Attributes(), False)
+        site.upstream.scripts["/sales/app/x"] = b""
+        cookie = f"Cookie: {vp.cookie_name}={session.id}"
+        browser.send(site.request("/sales/app/x", f"Origin: http://localhost:{site.port}", cookie, *WEBSOCKET))
+        await eventually(lambda: site.upstream.seen)
+        await vp.end_session(session.id, End.LOGOUT)
+        accept = b"Sec-WebSocket-Accept: " + accept_key(b"dGhlIHNhbXBsZSBub25jZQ==")
+        site.upstream.writers[-1].write(
+            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + accept + b"\r\n\r\n"
+        )
+        await to_the_end(browser.reader)
+        assert site.server.listener.tunnels == 0

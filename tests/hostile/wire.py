@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from a_site import free_port
+from waiting import eventually
 
 from qproxy.config.load import load
 from qproxy.server import Server
@@ -122,13 +123,16 @@ class Upstream:
     seen: list[bytes] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     port: int = 0
+    running: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
+        self.running += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while not writer.is_closing():
                 self._answer(await reader.readuntil(b"\r\n\r\n"), writer)
         writer.close()
+        self.running -= 1
 
     def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> None:
         target = head.split(b" ")[1]
@@ -188,6 +192,7 @@ async def bare(directory: Path, extra: str = "", vp: str = "") -> AsyncIterator[
         for writer in upstream.writers:
             writer.transport.abort()
         await listening.wait_closed()
+        await eventually(lambda: not upstream.running)
 
 
 def _write(directory: Path, port: int, upstream: int, extra: tuple[str, str]) -> None:
