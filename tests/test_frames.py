@@ -158,3 +158,7 @@ def test_what_we_write_is_one_whole_frame(size: int) -> None:
 
 def test_a_long_reason_is_cut_to_what_a_close_frame_holds() -> None:
     assert len(close_frame(1001, "x" * 500)) == 2 + 125
+
+
+def test_a_reason_is_never_cut_within_a_character() -> None:
+    assert close_frame(1001, "x" + "ä" * 100)[4:].decode() == "x" + "ä" * 61

@@ -136,4 +136,5 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
+    """The reason is cut, between characters, to what a control frame may hold."""
+    return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123].decode(errors="ignore").encode())

@@ -122,7 +122,7 @@ async def test_empty_lines_cost_next_to_nothing(tmp_path: Path) -> None:
         browser.send(b"\r\n" * 500_000 + bare_site.request("/sales/x"))
         reply = await browser.reply()
         assert reply.status in (200, 400, 431)
-        assert time.process_time() - before < 1.0
+        assert time.process_time() - before < 3.0
 
 
 async def test_left_over_bytes_never_answer_the_next_request(tmp_path: Path) -> None:
