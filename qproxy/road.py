@@ -17,7 +17,7 @@ from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
-from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
+from qproxy.gate import OWN_COOKIES, VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
 from qproxy.headers import CHUNKED, RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
@@ -62,6 +62,7 @@ class Road:
     def __init__(self, vps: Mapping[str, VirtualProxy], surroundings: Surroundings) -> None:
         self._vps = vps
         self._routes = Routes({vp.config.prefix: vp.name for vp in vps.values()})
+        self._guarded = {name.lower() for name in (*OWN_COOKIES, *(vp.cookie for vp in vps.values()))}
         self._around = surroundings
         self._scheme, _, self._host = surroundings.origin.partition("://")
         self._ids = itertools.count(1)
@@ -181,11 +182,20 @@ class Road:
         if b"content-location" in answer.named:
             answer.named[b"content-location"] = vp.one_host.location(answer.named[b"content-location"])
         if answer.cookies:
-            answer.cookies = _own_cookies_only(vp, session, answer.cookies)
+            answer.cookies = self._their_cookies(vp, session, answer.cookies)
         if session is not None and _is_hub_logout(vp, head, answer):
             vp.end_soon(session.id, End.HUB_LOGOUT)
             answer.cookies.append(_gone(vp))
         return None
+
+    def _their_cookies(self, vp: VirtualProxy, session: Session | None, values: list[bytes]) -> list[bytes]:
+        """QPS's cookies, for the public host only; none of qproxy's or of another virtual proxy, and none of the
+        session cookie's name while a session of ours lives, which it would overwrite."""
+        theirs = vp.cookie if session is None and vp.anonymous else None
+        named = ((value, cookies.set_cookie_name(value)) for value in values)
+        return [
+            cookies.host_only(value) for value, name in named if name == theirs or _bare(value) not in self._guarded
+        ]
 
     def _refused_by_qps(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session | None) -> Answer:
         if session is None:
@@ -201,11 +211,10 @@ def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) ->
     return head.method == b"DELETE" and answer.status < 300 and head.path[len(vp.path) :] == b"/qps/user"
 
 
-def _own_cookies_only(vp: VirtualProxy, session: Session | None, values: list[bytes]) -> list[bytes]:
-    """All of QPS's cookies for the public host only; none of the session cookie's name while ours lives, which it
-    would overwrite."""
-    theirs = session is None and vp.anonymous
-    return [cookies.host_only(value) for value in values if theirs or cookies.set_cookie_name(value) != vp.cookie]
+def _bare(value: bytes) -> bytes:
+    """The name under which a Set-Cookie value comes back, in lower case; where it has none, its value begins with it
+    (RFC 6265bis section 5.7)."""
+    return value.partition(b";")[0].lstrip(b" \t=").partition(b"=")[0].strip(b' \t"').lower()
 
 
 def _gone(vp: VirtualProxy) -> bytes:

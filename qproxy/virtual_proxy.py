@@ -6,6 +6,7 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -100,6 +101,7 @@ class VirtualProxy:
         self.directory = config.user_directory
         self.cookie_name = config.cookie_name
         self.cookie = config.cookie_name.encode()
+        self.like_cookie = _alike(self.cookie).search
         self.same_site = config.same_site
         self.secure = public.origin.startswith("https:")
         self.public_origins: Sequence[str] = public.origins
@@ -240,6 +242,11 @@ class VirtualProxy:
             await task
         for method in self.methods:
             await method.close()
+
+
+def _alike(cookie: bytes) -> re.Pattern[bytes]:
+    """Finds, in a pair of a Cookie header, what a lenient reader may take for the cookie of that name."""
+    return re.compile(rb"(?:^|[\s,\"])%b[\s\"\xa0]*=" % re.escape(cookie), re.IGNORECASE)
 
 
 def _metric_outcome(outcome: str) -> str:
