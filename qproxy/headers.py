@@ -5,7 +5,7 @@ Pure: lines of bytes in, lines of bytes out. A line that crosses does so byte fo
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -115,14 +115,15 @@ class RequestHead:
     """A request's head after both judges (llhttp and our own rules) let it pass.
 
     `lines` cross as they came; `named` holds the values of READ and TAKE fields by lower-case name (repeated ones
-    joined as their grammar says). `length` is the body's: 0 none, n bytes, or CHUNKED.
+    joined as their grammar says); neither may be changed in place, for the next request may share them. `length` is
+    the body's: 0 none, n bytes, or CHUNKED.
     """
 
     method: bytes
     target: bytes
     minor: int
     lines: list[bytes]
-    named: dict[bytes, bytes]
+    named: Mapping[bytes, bytes]
     length: int = 0
     keep_alive: bool = True
     websocket: bool = False

@@ -9,35 +9,22 @@ import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParserC
-from hostile.corpus import cases
+from hostile.mutation import BITES, SEEDS, by_the_grammar, mutate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer
-from qproxy.forwarding.head import HEAD_END, read_request, read_response, write_answer, write_request, write_response
-from qproxy.headers import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-
-HOST = "bi.example"
-SEEDS = sorted(
-    {case.request(HOST).partition(HEAD_END)[0] + HEAD_END for case in cases() if case.kind in ("forward", "body")}
+from qproxy.forwarding.head import (
+    HEAD_END,
+    Repeat,
+    read_request,
+    read_response,
+    write_answer,
+    write_request,
+    write_response,
 )
-BITES = [
-    b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b":", b",", b";", b"chunked", b"Transfer-Encoding: chunked\r\n", b"\x0b",
-    b"Content-Length: 3\r\n", b"Content-Length: 0\r\n", b"Host: evil\r\n", b"HTTP/1.0", b"+", b"0x", b"\xff", b"_",
-    b"\x7f", b"Connection: upgrade\r\nUpgrade: websocket\r\n", b"X: y\r\n z\r\n", b"#", b"\\", b"..", b"%00",
-    b"http://bi.example",
-]  # fmt: skip
-
-
-def mutate(seed: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
-    """Each edit removes some bytes somewhere and puts others in their place; the head keeps its one end."""
-    head = seed[:-4]
-    for place, gone, put in edits:
-        at = place % (len(head) + 1)
-        head = head[:at] + put + head[at + gone :]
-    return head.partition(HEAD_END)[0] + HEAD_END
-
+from qproxy.headers import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 edits = st.tuples(
     st.integers(0, 10_000), st.integers(0, 6), st.one_of(st.sampled_from(BITES), st.binary(max_size=3), st.just(b""))
@@ -67,30 +54,6 @@ def aiohttp_framing(raw: bytes, loop: asyncio.AbstractEventLoop) -> tuple[bytes,
     message = found[0][0]
     length = CHUNKED if message.chunked else int(message.headers.get("Content-Length", "0"))
     return message.method.encode(), length
-
-
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_LINE = re.compile(rb"(%b) ([\x21-\x7e]+) HTTP/1\.[01]" % _TOKEN)
-_FIELD = re.compile(
-    rb"(%b):[ \t]*([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?[ \t]*" % _TOKEN
-)
-
-
-def by_the_grammar(raw: bytes) -> tuple[bytes, int] | None:
-    """The grammar of RFC 9112 and nothing else, independent of qproxy: method and length, or None."""
-    line, *lines = raw.removesuffix(HEAD_END).split(b"\r\n")
-    request, fields = _LINE.fullmatch(line), [_FIELD.fullmatch(one) for one in lines]
-    if request is None or None in fields:
-        return None
-    pairs = [(field[1].lower(), field[2] or b"") for field in fields if field is not None]
-    lengths = [value for name, value in pairs if name == b"content-length"]
-    codings = [value.lower() for name, value in pairs if name == b"transfer-encoding"]
-    hosts = [value for name, value in pairs if name == b"host"]
-    if len(hosts) != 1 or len(lengths) + len(codings) > 1 or codings not in ([], [b"chunked"]):
-        return None
-    if lengths and not re.fullmatch(rb"[0-9]+", lengths[0]):
-        return None
-    return request[1], CHUNKED if codings else int(lengths[0]) if lengths else 0
 
 
 # --- requests ---
@@ -305,15 +268,38 @@ def test_each_answer_has_one_framing(start: str, lines: list[str], chunked: bool
     assert write_response(head, chunked=chunked, close=close) == f"{start}\r\n".encode() + framed + b"\r\n"
 
 
+DATE = re.compile(rb"Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r\n")
+
+
 def test_our_own_answer_is_whole() -> None:
     answer = Answer(404, [b"A: b"], b"gone")
-    assert write_answer(answer, b"GET", close=True) == (
-        b"HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone"
-    )
-    assert write_answer(answer, b"HEAD", close=False) == b"HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length: 4\r\n\r\n"
+    whole = DATE.sub(b"Date\r\n", write_answer(answer, b"GET", close=True))
+    assert whole == b"HTTP/1.1 404 Not Found\r\nDate\r\nA: b\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone"
+    bodyless = DATE.sub(b"", write_answer(answer, b"HEAD", close=False))
+    assert bodyless == b"HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length: 4\r\n\r\n"
 
 
 def test_our_own_101_carries_frames_behind_its_head() -> None:
     frames = struct.pack("!BBH", 0x88, 2, 1001)
-    raw = write_answer(Answer(101, [], frames), b"GET", close=True)
+    raw = DATE.sub(b"", write_answer(Answer(101, [], frames), b"GET", close=True))
     assert raw == b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + frames
+
+
+def test_a_connection_that_repeats_its_lines_gets_equal_heads() -> None:
+    repeat = Repeat()
+    first = read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n", repeat)
+    second = read_request(b"GET /b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n", repeat)
+    assert (second.target, second.lines, second.named) == (b"/b", first.lines, first.named)
+
+
+def test_lines_that_differ_in_one_byte_are_read_afresh() -> None:
+    repeat = Repeat()
+    read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=1\r\n\r\n", repeat)
+    assert read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=2\r\n\r\n", repeat).named[b"cookie"] == b"a=2"
+
+
+def test_what_was_refused_is_refused_again() -> None:
+    repeat = Repeat()
+    for _ in range(2):
+        with pytest.raises(Refused):
+            read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n", repeat)

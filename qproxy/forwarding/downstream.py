@@ -10,7 +10,7 @@ from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
 from qproxy.forwarding.conduct import Record
 from qproxy.forwarding.exchange import Exchange
-from qproxy.forwarding.head import HEAD_END, read_request, write_answer
+from qproxy.forwarding.head import HEAD_END, Repeat, read_request, write_answer
 
 if TYPE_CHECKING:
     from qproxy.forwarding.listener import Listener
@@ -25,7 +25,7 @@ class Downstream(asyncio.Protocol):
     """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
 
     __slots__ = (
-        "_buffer", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_started", "_unsent",
+        "_buffer", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_repeat", "_started", "_unsent",
         "closing", "deadline", "listener", "peer", "transport", "write_paused",
     )  # fmt: skip
 
@@ -38,6 +38,7 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._own: asyncio.Protocol | None = None
+        self._repeat = Repeat()
         self._lingering = False
         self._linger_end = NEVER
         self._paused = False
@@ -54,6 +55,8 @@ class Downstream(asyncio.Protocol):
         refusal = self.listener.admit(self)
         if refusal is not None:
             self._refuse(refusal, "")
+            if self.listener.crowded:
+                self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is not None:
@@ -132,7 +135,7 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self, raw: bytes) -> None:
         try:
-            head = read_request(raw)
+            head = read_request(raw, self._repeat)
         except Refused as refused:
             self._refuse(refused.failure, refused.detail)
             return

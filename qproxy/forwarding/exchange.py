@@ -195,7 +195,7 @@ class Exchange:
         wanted = head.status == 103 or (head.status == 100 and b"expect" in self.head.named)
         if wanted and self.head.minor == 1 and not self.started:
             if head.status == 100:
-                self.head.named.pop(b"expect", None)
+                self.head.named = {name: value for name, value in self.head.named.items() if name != b"expect"}
             head.cookies.clear()
             head.named.clear()
             self.downstream.write(write_response(head, chunked=False, close=False))

@@ -5,6 +5,9 @@ then sorted by qproxy.headers. Nothing here knows where a request goes.
 """
 
 import re
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -38,25 +41,49 @@ class _Silent:
 _SILENT = _Silent()
 
 
-def read_request(raw: bytes) -> RequestHead:
-    """The bytes of one request head, up to and with its empty line. Raises Refused with the status to answer."""
-    line, *lines = raw[:-4].split(b"\r\n")
-    match = _REQUEST_LINE.fullmatch(line)
+class Repeat:
+    """The header lines of one connection's previous request: browsers send the same ones again and again."""
+
+    __slots__ = ("block", "lines", "named")
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.lines: list[bytes] = []
+        self.named: Mapping[bytes, bytes] = {}
+
+
+def read_request(raw: bytes, repeat: Repeat | None = None) -> RequestHead:
+    """The bytes of one request head, up to and with its empty line. Raises Refused with the status to answer.
+
+    `repeat` is the connection's own; lines equal to the last ones to the byte are sorted only once.
+    """
+    end = raw.find(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(raw, 0, end)
     if match is None:
-        raise _bad_request_line(line)
+        raise _bad_request_line(raw[:end])
     method, target, minor = match[1], match[2], 1 if match[3] == b"1" else 0
     if method in _REFUSED_METHODS:
         raise Refused(Failure.METHOD_REFUSED, method.decode())
     _judge(httptools.HttpRequestParser(_SILENT), raw)
-    if len(lines) > MOST_FIELDS:
-        raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
-    passed, named = headers.sort_request(lines)
-    head = RequestHead(method, target, minor, passed, named, size=len(raw))
+    block = raw[end:]
+    if repeat is not None and repeat.block == block:
+        head = RequestHead(method, target, minor, repeat.lines, repeat.named, size=len(raw))
+    else:
+        head = RequestHead(method, target, minor, *_sorted(block), size=len(raw))
+        if repeat is not None:
+            repeat.block, repeat.lines, repeat.named = block, head.lines, head.named
     _check_host(head)
     routing.check_target(head.target)
     _frame_request(head)
     _persist_or_upgrade(head)
     return head
+
+
+def _sorted(block: bytes) -> tuple[list[bytes], dict[bytes, bytes]]:
+    lines = block[2:-4].split(b"\r\n") if len(block) > len(HEAD_END) else []
+    if len(lines) > MOST_FIELDS:
+        raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
+    return headers.sort_request(lines)
 
 
 def _judge(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, raw: bytes) -> None:
@@ -225,9 +252,16 @@ def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     return b"\r\n".join(parts)
 
 
+@lru_cache(maxsize=2)
+def _date(second: int) -> bytes:
+    """RFC 9110 section 5.6.7."""
+    return formatdate(second, usegmt=True).encode()
+
+
 def write_answer(answer: Answer, method: bytes, *, close: bool) -> bytes:
     """qproxy's own response, whole."""
-    parts = [b"HTTP/1.1 %d %s" % (answer.status, _PHRASES.get(answer.status, b"")), *answer.lines]
+    status = b"HTTP/1.1 %d %s" % (answer.status, _PHRASES.get(answer.status, b""))
+    parts = [status, b"Date: " + _date(int(time.time())), *answer.lines]
     if answer.status == 101:
         parts.append(b"Connection: Upgrade\r\nUpgrade: websocket")
     else:
