@@ -16,6 +16,7 @@ from qproxy.forwarding.tunnel import Tunnel
 log = logging.getLogger(__name__)
 
 BACKLOG = 4096
+MOST_REFUSED = 200
 SHUTTING_DOWN = "qproxy is restarting"
 
 
@@ -37,6 +38,7 @@ class Listener:
         self._exempt = exempt
         self._pools = pools
         self._connections: set[Downstream] = set()
+        self._refused: set[Downstream] = set()
         self._tunnels: set[Tunnel] = set()
         self._by_address: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -65,22 +67,36 @@ class Listener:
     # what connections and tunnels report
 
     def admit(self, downstream: Downstream) -> Failure | None:
-        """Count a new connection; why it may not stay, or None."""
+        """Count a new connection; why it may not stay, or None. One that may not takes nobody's place."""
+        refusal = self._refusal(downstream.peer)
         self._connections.add(downstream)
-        counted = not self._exempt(downstream.peer)
-        if counted:
+        if refusal is not None:
+            self._refused.add(downstream)
+        elif not self._exempt(downstream.peer):
             self._by_address[downstream.peer] += 1
+        return refusal
+
+    def _refusal(self, peer: str) -> Failure | None:
         if self.draining:
             return Failure.SHUTTING_DOWN
-        if len(self._connections) + len(self._tunnels) > self.limits.connections:
+        if len(self._connections) - len(self._refused) + len(self._tunnels) >= self.limits.connections:
             return Failure.OVERLOADED
-        if counted and self._by_address[downstream.peer] > self.limits.connections_per_address:
+        if self._by_address[peer] >= self.limits.connections_per_address:
             return Failure.TOO_MANY_CONNECTIONS
         return None
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so many wait to read why they were refused that the next is cut without words."""
+        return len(self._refused) > MOST_REFUSED
+
     def lost(self, downstream: Downstream) -> None:
         self._connections.discard(downstream)
-        self._uncount(downstream.peer)
+        if downstream in self._refused:
+            self._refused.discard(downstream)
+            self._see_whether_empty()
+        else:
+            self._uncount(downstream.peer)
 
     def tunnelled(self, downstream: Downstream) -> None:
         self._connections.discard(downstream)
@@ -98,6 +114,9 @@ class Listener:
             self._by_address[peer] -= 1
         else:
             del self._by_address[peer]
+        self._see_whether_empty()
+
+    def _see_whether_empty(self) -> None:
         if self.draining and not self._connections and not self._tunnels:
             self._emptied.set()
 
