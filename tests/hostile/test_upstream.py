@@ -1,12 +1,16 @@
 """A hostile or broken Qlik: the browser gets a 502 page or a broken transfer, and nobody gets what was left over."""
 
 import asyncio
+import contextlib
 import dataclasses
+import random
+import re
 from pathlib import Path
 
 import pytest
 from a_site import free_port
 from hostile.corpus import rows
+from hostile.mutation import BITES, SEEDS, by_the_grammar, mutate
 from hostile.wire import Bare, Script, ask, bare, connected, honest, then_close
 from waiting import eventually
 
@@ -129,10 +133,10 @@ async def test_an_answer_that_goes_wrong_later_is_a_broken_transfer(tmp_path: Pa
                 await others_are_not_disturbed(site, name)
 
 
-async def to_the_end(reader: asyncio.StreamReader) -> bytes:
+async def to_the_end(reader: asyncio.StreamReader, patience: float = 5.0) -> bytes:
     """What still comes; a reset is an end too."""
     received = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience):
         while True:
             try:
                 piece = await reader.read(65536)
@@ -296,3 +300,33 @@ async def test_a_session_that_ends_while_its_socket_is_being_opened_gets_no_sock
         )
         await to_the_end(browser.reader)
         assert site.server.listener.tunnels == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_changed_head_reaches_qlik_once_or_not_at_all(tmp_path: Path, seed: int) -> None:
+    """What follows it on the connection is its body or the next request, never a third thing."""
+    dice = random.Random(seed)
+    async with bare(tmp_path) as site:
+        canary = site.request("/sales/canary", "Connection: close")
+        for _ in range(150):
+            head = mutate(dice.choice(SEEDS), random_edits(dice)).replace(b"bi.example", b"localhost:%d" % site.port)
+            async with connected(site.port) as browser:
+                browser.send(head + canary)
+                with contextlib.suppress(TimeoutError):
+                    await to_the_end(browser.reader, 0.2)
+            assert tuple(site.upstream.seen) in possible(head), head
+            site.upstream.seen.clear()
+
+
+def possible(head: bytes) -> set[tuple[bytes, ...]]:
+    """What Qlik may see of the head and of the canary behind it, by the grammar alone."""
+    framing = by_the_grammar(head)
+    if framing is None:
+        return {()}
+    target, canary = re.sub(rb"(?i)^https?://[^/?]*", b"", head.split(b" ")[1]), b"/sales/canary"
+    return {(), (target,)} if framing[1] else {(), (target,), (canary,), (target, canary)}
+
+
+def random_edits(dice: random.Random) -> list[tuple[int, int, bytes]]:
+    bites = [*BITES, b"", b""]
+    return [(dice.randrange(400), dice.randrange(4), dice.choice(bites)) for _ in range(dice.randrange(1, 4))]
