@@ -139,7 +139,8 @@ class Server:
 
     async def _listen_internal(self) -> None:
         internal = self.config.server.internal
-        guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock)
+        names = None if internal.tls else {internal.url.host if internal.url else ""}
+        guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
         status = Status(self.observer.metrics, readiness(self))
         app = internal_app(guard, self.module, status)
         runner = web.AppRunner(app, access_log=None, logger=CalmLogger(), **INTERNAL_PROTOCOL)

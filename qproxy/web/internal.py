@@ -2,14 +2,15 @@
 
 Whoever reaches the session module can become any Qlik user, so it fails closed: an address that is not listed, and a
 caller without a certificate where one is asked for, get 403 and no word more. The address is the TCP peer's; no header
-is trusted for anything, Host and X-Forwarded-For included. Browsers are refused at the module whatever their address,
-so that no web page that is read on the server itself can post a session.
+is trusted for anything, X-Forwarded-For included. Browsers are refused at the module whatever their address, so that no
+web page that is read on the server itself can post a session or, by a name of its own that it lets point here (DNS
+rebinding), ask for one.
 """
 
 import ipaddress
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -33,10 +34,18 @@ class Guard:
 
     With `certificate` the listener's TLS context must have verify_mode CERT_OPTIONAL and only the CA of Qlik: TLS then
     refuses certificates of strangers, and what is left to see here is whether one was shown.
+
+    `names`: the host names, in lower case, by which the module may be called besides addresses and localhost; None:
+    any, which is right where TLS proves the name.
     """
 
     def __init__(
-        self, allowed: Sequence[Network], certificate: bool, observer: Observer, clock: Callable[[], float]
+        self,
+        allowed: Sequence[Network],
+        certificate: bool,
+        observer: Observer,
+        clock: Callable[[], float],
+        names: Collection[str] | None = None,
     ) -> None:
         if not allowed:
             raise ValueError("the internal listener needs at least one allowed network")
@@ -44,6 +53,7 @@ class Guard:
         self._certificate = certificate
         self._observer = observer
         self._clock = clock
+        self._names = names
         self._verdicts: dict[str, bool] = {}
         self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
@@ -62,6 +72,8 @@ class Guard:
             return None
         if self._certificate and not request.get_extra_info("peercert"):
             return "certificate"
+        if self._names is not None and not is_called_so(request.headers.get("Host", ""), self._names):
+            return "host"
         return "browser" if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers else None
 
     def _listed(self, peer: str) -> bool:
@@ -96,6 +108,17 @@ def is_listed(peer: str, allowed: Sequence[Network]) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return any(address in network for network in allowed)
+
+
+def is_called_so(host: str, names: Collection[str]) -> bool:
+    """Whether a Host field is one of `names`, an IP address or localhost, whatever the port: no name of a stranger."""
+    name = host.rpartition(":")[0] if host.rpartition("]")[2].count(":") == 1 else host
+    name = name.lower().removesuffix(".")
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return name in names or name in {"", "localhost"}
+    return True
 
 
 def for_module(raw_path: str) -> bool:

@@ -68,7 +68,7 @@ def login_app(desks: Mapping[str, LoginDesk], keys: LoginKeys, identify: Identif
         f"/{OWN}/login/{{vp}}": at_desk(flow.open_login, flow.post_login),
         f"/{OWN}/logout/{{vp}}": at_desk(flow.open_logout, flow.post_logout),
         f"/{OWN}/healthz": _health,
-        "/{path:.*}": _nothing_here,
+        r"/{path:[\s\S]*}": _nothing_here,  # a dot would let an encoded line end by
     }.items():
         app.router.add_route("*", path, handler, expect_handler=ignore_expect)
     app.on_response_prepare.append(without_banner)
