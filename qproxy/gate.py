@@ -124,9 +124,12 @@ class Gate:
 
 
 def _is_preflight(vp: VirtualProxy, head: RequestHead) -> bool:
-    """A browser's question whether an allowed site may send a request (CORS): it comes without cookies, and QPS
-    answers it with the response headers that the virtual proxy has in the QMC."""
-    return head.method == b"OPTIONS" and head.named.get(b"origin", b"").lower() in vp.other_origins
+    """A browser's question whether an allowed site may send a request (Fetch, "CORS-preflight fetch"): it has no
+    cookie, no body and no credentials. QPS answers it with the response headers of the virtual proxy in the QMC."""
+    named = head.named
+    asks = head.method == b"OPTIONS" and b"access-control-request-method" in named and head.length == 0
+    bare = b"cookie" not in named and b"authorization" not in named
+    return asks and bare and named.get(b"origin", b"").lower() in vp.other_origins
 
 
 def _for_qlik(vp: VirtualProxy, header: bytes, value: bytes | None) -> bytes:

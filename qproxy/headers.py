@@ -40,7 +40,7 @@ REQUEST_RULES: Final[dict[bytes, Rule]] = {
     **dict.fromkeys(_IDENTITY.encode().split(), Rule.DROP),
     **dict.fromkeys(
         b"accept sec-fetch-mode sec-fetch-dest origin user-agent referer host authorization x-requested-with"
-        b" sec-websocket-key sec-websocket-version".split(),
+        b" sec-websocket-key sec-websocket-version access-control-request-method".split(),
         Rule.READ,
     ),
     **dict.fromkeys(

@@ -28,3 +28,11 @@ async def test_a_preflight_of_any_other_site_is_not_passed_on(qlik: Site) -> Non
     headers = PREFLIGHT | {"Origin": "https://elsewhere.example.com"}
     assert await qlik.status(qlik.browser(), "/sales/qrs/about", method="OPTIONS", headers=headers) == 401
     assert qlik.node.journal("http") == []
+
+
+@pytest.mark.parametrize(
+    "more", [{"Cookie": "a=b"}, {"Authorization": "Basic eDp5"}, {"Access-Control-Request-Method": ""}]
+)
+async def test_what_only_looks_like_a_preflight_is_not_passed_on(qlik: Site, more: dict[str, str]) -> None:
+    headers = {name: value for name, value in (PREFLIGHT | {"Origin": PORTAL} | more).items() if value}
+    assert await qlik.status(qlik.browser(), "/sales/qrs/about", method="OPTIONS", headers=headers) == 401
