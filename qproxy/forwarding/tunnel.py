@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qproxy.forwarding.upstream import Upstream
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+LOGGED: Final = (b"host", b"user-agent")
 END_WAIT: Final = 2.0
 """Seconds that a message in the middle, and then the browser's own close, are waited for when a session ends."""
 
@@ -209,11 +210,20 @@ class Tunnel:
             self.end("", 1001, "idle")
 
 
+def _slim(record: Record) -> None:
+    """Keep of the request's head only what the log will tell: a socket may be open for days."""
+    head = record.head
+    if head is not None:
+        head.lines = []
+        head.named = {name: head.named[name] for name in LOGGED if name in head.named}
+
+
 def join(
     downstream: "Downstream", upstream: "Upstream", owner: TunnelOwner, record: Record, answer: tuple[bytes, bytes]
 ) -> Tunnel:
     """`answer` is the 101's head for the browser and what QPS sent right behind its own."""
     tunnel = Tunnel(downstream, upstream, owner, record)
+    _slim(record)
     head, rest = answer
     browser, early = downstream.transport, downstream.take_buffer()
     downstream.resume()
