@@ -38,6 +38,8 @@ def check_cookie(value: str) -> str:
     check_token(value)
     if value.lower().endswith("-http"):
         raise ValueError("must be the name as in the QMC: Qlik and qproxy add -HTTP themselves when it is due")
+    if value.lower().removeprefix("__host-") == "qproxy-login":
+        raise ValueError("is the name of qproxy's own cookie: choose another one, in the QMC too")
     return value
 
 

@@ -6,12 +6,15 @@ let in somebody who should stay out is refused; what only may be a mistake is a 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import product
+from pathlib import Path
 
 from qproxy.config.fields import Address, Network, is_loopback
 from qproxy.config.models import (
     InternalConfig,
     LifetimeConfig,
+    LoggingConfig,
     PublicConfig,
     ServerConfig,
     SessionsConfig,
@@ -39,10 +42,30 @@ def server_rules(server: ServerConfig) -> Iterator[Finding]:
     yield from _apart(server)
     yield from _sessions(server.sessions)
     yield from _lifetime(SERVER, ("sessions", "by_qlik", "lifetime"), server.sessions.by_qlik.lifetime)
-    for number, network in enumerate(server.trusted_proxies):
+    yield from _logging(server.logging)
+    where = everybody(server.trusted_proxies)
+    if where is not None:
+        text = "believes anybody's X-Forwarded-For: name the proxies that stand in front of qproxy"
+        yield Finding(SERVER, ("trusted_proxies", *where), text, warning=True)
+
+
+def everybody(networks: Sequence[Network]) -> tuple[int, ...] | None:
+    """Where it stands that they hold every IPv4 or every IPv6 address: the number of the one that does, () when it
+    takes several, None when they do not."""
+    for number, network in enumerate(networks):
         if network.prefixlen == 0:
-            text = "believes anybody's X-Forwarded-For: name the proxies that stand in front of qproxy"
-            yield Finding(SERVER, ("trusted_proxies", number), text, warning=True)
+            return (number,)
+    joined: tuple[Network, ...] = (
+        *collapse_addresses(one for one in networks if isinstance(one, IPv4Network)),
+        *collapse_addresses(one for one in networks if isinstance(one, IPv6Network)),
+    )
+    return () if any(network.prefixlen == 0 for network in joined) else None
+
+
+def _logging(logging: LoggingConfig) -> Iterator[Finding]:
+    if isinstance(logging.audit, Path) and logging.audit == logging.access:
+        text = "is the access log's file too: the audit log's chain would be broken; give it a file of its own"
+        yield Finding(SERVER, ("logging", "audit"), text)
 
 
 def _public(public: PublicConfig, trusted: Sequence[Network]) -> Iterator[Finding]:
@@ -51,7 +74,7 @@ def _public(public: PublicConfig, trusted: Sequence[Network]) -> Iterator[Findin
         yield Finding(SERVER, ("public", "url"), "may be http only on this machine (localhost): passwords need https")
     if public.url.scheme == "http" and public.tls:
         yield Finding(SERVER, ("public", "url"), "is http while public.tls is given: write https, or remove public.tls")
-    if public.tls is None and outside and not trusted:
+    if public.tls is None and outside and (not trusted or everybody(trusted) is not None):
         text = (
             f"would serve plain http on {public.listen[outside[0]]}: give public.tls, listen on 127.0.0.1,"
             " or name the TLS proxy in front of it in trusted_proxies"
@@ -71,11 +94,13 @@ def _internal(internal: InternalConfig) -> Iterator[Finding]:
             " give internal.client_ca, or the callers' networks in internal.allow"
         )
         yield Finding(SERVER, ("internal", "listen", outside[0]), text)
-    if internal.client_ca is None:
-        for number, network in enumerate(internal.allow):
-            if network.prefixlen == 0:
-                text = "is everybody: name the Qlik nodes' networks, or give internal.client_ca"
-                yield Finding(SERVER, ("internal", "allow", number), text)
+    if not internal.allow:
+        text = "is empty, so nobody could call: name the Qlik nodes' networks, or remove the key (this machine only)"
+        yield Finding(SERVER, ("internal", "allow"), text)
+    where = everybody(internal.allow)
+    if internal.client_ca is None and where is not None:
+        text = "is everybody: name the Qlik nodes' networks, or give internal.client_ca"
+        yield Finding(SERVER, ("internal", "allow", *where), text)
     if internal.client_ca and internal.tls is None:
         yield Finding(SERVER, ("internal", "client_ca"), "needs internal.tls: certificates are shown within TLS only")
     if outside and internal.tls is None:
@@ -183,6 +208,10 @@ def _with_server(server: ServerConfig, vp: VirtualProxyConfig) -> Iterator[Findi
         if str(origin) in server.public.origins:
             text = "is qproxy's own public address: name the Qlik nodes by their internal names"
             yield Finding(vp.name, ("upstreams", number), text)
+    for number, origin in enumerate(vp.allowed_origins):
+        if origin.scheme == "http" and server.public.url.scheme == "https" and not is_loopback(origin.host):
+            text = "is http: whoever is on its way to a browser can speak to Qlik in a person's name; let it be https"
+            yield Finding(vp.name, ("allowed_origins", number), text, warning=True)
     if vp.same_site == "none" and server.public.url.scheme == "http":
         text = "is none, but the public url is http: browsers refuse such a cookie"
         yield Finding(vp.name, ("same_site",), text, warning=True)
