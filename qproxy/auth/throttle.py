@@ -73,19 +73,24 @@ class Throttle:
         return tries
 
     def _make_room(self, now: float) -> None:
-        """Forgets what is over; else the pair with the fewest tries: a flood of names must not hide real guessing."""
+        """Forgets what is over; else the pairs with the fewest tries: a flood of names must not hide real guessing.
+        Some at once, so that looking at all of them is not what each further name costs."""
         for pair in [pair for pair, tries in self._pairs.items() if now - tries.last >= FORGET_AFTER]:
             del self._pairs[pair]
         if len(self._pairs) >= self._room:
-            del self._pairs[min(self._pairs, key=lambda pair: (self._pairs[pair].count, self._pairs[pair].last))]
+            fewest = sorted(self._pairs, key=lambda pair: (self._pairs[pair].count, self._pairs[pair].last))
+            for pair in fewest[: max(1, self._room // 20)]:
+                del self._pairs[pair]
 
 
 def _network(address: str) -> str:
-    """An IPv6 customer has a /64 at least: its addresses count as one."""
+    """An IPv6 customer has a /64 at least: its addresses count as one; IPv4 within IPv6 counts as IPv4."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if parsed.version == 4:
+    if isinstance(parsed, ipaddress.IPv4Address):
         return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
