@@ -13,7 +13,7 @@ from typing import Final
 from qproxy.auth import users
 from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Reason, Refuse
 from qproxy.auth.passwords import Passwords, TooBusy
-from qproxy.auth.throttle import Throttle
+from qproxy.auth.throttle import Throttle, network_of
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
 
 log = logging.getLogger("qproxy.auth")
@@ -63,7 +63,8 @@ class PasswordFile:
             entries = await asyncio.to_thread(self._file.entries)
         self._complaint = ""
         entry = entries.get(key)
-        kept = await self._passwords.matches(request.form.get("password", ""), entry.hash if entry else None)
+        password, known = request.form.get("password", ""), entry.hash if entry else None
+        kept = await self._passwords.matches(password, known, network_of(request.address))
         if entry is None or kept is None:
             return Refuse(Reason.WRONG)
         self._throttle.forgive(request.address, key)

@@ -7,6 +7,7 @@ time for names that do not exist. It must not know names, files or how anyone lo
 import asyncio
 import secrets
 import unicodedata
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
@@ -23,28 +24,32 @@ class TooBusy(Exception):
 
 
 class Passwords:
-    """`at_once` are checked at a time, `waiting` more may wait. Blocks for one hash, the one of nobody's password."""
+    """`at_once` are checked at a time, `waiting` more may wait, a quarter of which no single caller gets, so that a
+    flood from one place does not keep everybody else out. Blocks for one hash, the one of nobody's password."""
 
     def __init__(self, hasher: PasswordHasher | None = None, *, at_once: int = 2, waiting: int = 32) -> None:
         self._hasher = hasher or PasswordHasher()
         self._most = at_once + waiting
-        self._under_way = 0
+        self._most_of_one = self._most - waiting // 4
+        self._under_way: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="qproxy-password")
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
 
-    async def matches(self, password: str, password_hash: str | None) -> str | None:
+    async def matches(self, password: str, password_hash: str | None, caller: str = "") -> str | None:
         """The hash to keep from now on (a new one when the parameters changed) if the password is right, else None.
 
-        `password_hash` None stands for a person who does not exist: costs the same and is never right. Raises TooBusy.
+        `password_hash` None stands for a person who does not exist: costs the same and is never right. `caller` is
+        where it comes from. Raises TooBusy.
         """
-        if self._under_way >= self._most:
+        if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
             raise TooBusy
-        self._under_way += 1
+        self._under_way[caller] += 1
         try:
             run = partial(self._check, password, password_hash)
             return await asyncio.get_running_loop().run_in_executor(self._threads, run)
         finally:
-            self._under_way -= 1
+            self._under_way[caller] -= 1
+            self._under_way += Counter()  # forgets callers that have nothing under way
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

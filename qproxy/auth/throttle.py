@@ -42,7 +42,7 @@ class Throttle:
         Counting before the password is checked is what makes a thousand tries at once no better than one by one.
         """
         now = self._clock()
-        pair = _network(address), name
+        pair = network_of(address), name
         tries = self._pairs.get(pair)
         if tries is None or now - tries.last >= FORGET_AFTER:
             tries = self._remember(pair, now)
@@ -56,11 +56,11 @@ class Throttle:
 
     def forgive(self, address: str, name: str) -> None:
         """The try was right."""
-        self._pairs.pop((_network(address), name), None)
+        self._pairs.pop((network_of(address), name), None)
 
     def give_back(self, address: str, name: str) -> None:
         """The try could not be judged: it does not count."""
-        tries = self._pairs.get((_network(address), name))
+        tries = self._pairs.get((network_of(address), name))
         if tries is not None:
             tries.count -= 1
             tries.until = 0.0
@@ -83,7 +83,7 @@ class Throttle:
                 del self._pairs[pair]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """An IPv6 customer has a /64 at least: its addresses count as one; IPv4 within IPv6 counts as IPv4."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -1,11 +1,16 @@
 """Guessing passwords: what a guesser may spend, and whom it may hinder."""
 
+import asyncio
+import threading
 import time
 from pathlib import Path
+from typing import Literal
 
+from argon2 import PasswordHasher
 from security.behind import scripted
 from security.forms import Form
 
+from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.throttle import FREE_TRIES, Throttle
 
 
@@ -46,3 +51,29 @@ async def test_behind_a_trusted_proxy_the_address_that_it_saw_counts_alone(tmp_p
             statuses.append(await form.post(chain, name="ann", password="wrong"))
         elsewhere = await form.post("X-Forwarded-For: 203.0.113.10", name="ann", password="wrong")
     assert (statuses, elsewhere) == ([403] * FREE_TRIES + [429], 403)
+
+
+class Held(PasswordHasher):
+    """Finishes no check before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.go = threading.Event()
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - argon2's own name for it
+        self.go.wait(10)
+        return super().verify(hash, password)
+
+
+async def test_a_flood_from_one_address_leaves_others_a_place_in_the_queue() -> None:
+    hasher = Held()
+    passwords = Passwords(hasher, at_once=1, waiting=8)
+    flood = [asyncio.create_task(passwords.matches("wrong", None, "192.0.2.1")) for _ in range(50)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(passwords.matches("right", hasher.hash("right"), "192.0.2.2"))
+    await asyncio.sleep(0)
+    hasher.go.set()
+    assert await other is not None
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert [isinstance(answer, TooBusy) for answer in answers] == [False] * 7 + [True] * 43
+    passwords.close()
