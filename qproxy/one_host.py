@@ -11,7 +11,11 @@ QLIK_PORTS = frozenset({b"", b"443", b"444", b"80", b"4244", b"4248"})
 LOGIN_PORTS = frozenset({b"4244", b"4248"})
 OWN_LOGIN = b"/qproxy/login/"
 
-_ABSOLUTE = re.compile(rb"(?:https?:)?//(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE = re.compile(
+    rb"(?:https?:[/\\]*|[/\\]{2,})(?:[^/?#\\]*@)?(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
+"""Also what browsers read as such: backslashes, too few or too many slashes, a user in front of the host (WHATWG URL
+section 4.4)."""
 _LOGIN_PATH = re.compile(
     rb"(?:^|/)(?:internal_windows|internal_forms|windows|form)_?authentication(?:[/?]|$)", re.IGNORECASE
 )
@@ -36,6 +40,7 @@ class OneHost:
     ports: frozenset[bytes] = QLIK_PORTS
 
     def place(self, location: bytes) -> Place:
+        location = location.translate(None, b"\t")  # browsers do
         match = _ABSOLUTE.fullmatch(location)
         if match is None:
             return Place(True, b"", location)
@@ -44,10 +49,8 @@ class OneHost:
 
     def location(self, location: bytes) -> bytes:
         """The Location for the browser: Qlik's own addresses on the public origin, all others as they came."""
-        if _ABSOLUTE.fullmatch(location) is None:
-            return location
         place = self.place(location)
-        if not place.ours:
+        if not place.ours or _ABSOLUTE.fullmatch(location.translate(None, b"\t")) is None:
             return location
         rest = place.rest if place.rest.startswith(b"/") else b"/" + place.rest
         return self.origin + rest
@@ -75,5 +78,5 @@ class OneHost:
 def _host_port(authority: bytes) -> tuple[bytes, bytes]:
     host, colon, port = authority.rpartition(b":")
     if colon and (port.isdigit() or not port):
-        return host.lower(), port
-    return authority.lower(), b""
+        return host.lower().removesuffix(b"."), port
+    return authority.lower().removesuffix(b"."), b""
