@@ -13,7 +13,8 @@ from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Answer, Forward
 
 pytestmark = pytest.mark.asyncio(**both_loops)
-BIG = b"x" * 4_000_000
+BIG = b"x" * 32_000_000
+"""More than the buffers of four sockets take, however far the system lets them grow."""
 
 
 async def early_answer(wire: Wire) -> None:
