@@ -23,8 +23,8 @@ from qproxy.qliksim import AppSettings, QlikNode, SimConfig
 from qproxy.server import Server
 
 __all__ = [
-    "APP", "PASSWORD", "Clock", "Front", "Site", "Socket", "call", "farewell", "free_port", "greeting", "prepared", "site",
-    "tell_qlik",
+    "APP", "PASSWORD", "Clock", "Front", "Site", "Socket", "call", "farewell", "free_port", "greeting", "prepared",
+    "site", "tell_qlik",
 ]  # fmt: skip
 
 APP = "aaaaaaaa-0000-4000-8000-000000000001"
