@@ -15,21 +15,15 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 def public_context(tls: TlsConfig) -> ssl.SSLContext:
     """For browsers: TLS 1.2 with forward secrecy and AEAD only, or 1.3. Raises OSError, ssl.SSLError, SecretError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
+    context = _server_context(tls)
     context.set_alpn_protocols(["http/1.1"])
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    _load(context, tls.certificate, tls.key, tls.key_password_file)
     return context
 
 
 def internal_context(tls: TlsConfig, client_ca: Path | None) -> ssl.SSLContext:
     """For Qlik's calls. With a CA, strangers' certificates are refused here; whether one was shown is the guard's
     question, so that health probes need none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load(context, tls.certificate, tls.key, tls.key_password_file)
+    context = _server_context(tls)
     if client_ca is not None:
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -43,6 +37,15 @@ def upstream_context(tls: UpstreamTlsConfig) -> ssl.SSLContext:
     context.load_verify_locations(tls.ca)
     if tls.client_certificate is not None and tls.client_key is not None:
         _load(context, tls.client_certificate, tls.client_key, tls.client_key_password_file)
+    return context
+
+
+def _server_context(tls: TlsConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    _load(context, tls.certificate, tls.key, tls.key_password_file)
     return context
 
 
