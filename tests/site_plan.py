@@ -1,6 +1,9 @@
 """What a site for tests consists of before it runs: certificates, configuration files, and Qlik's side to match."""
 
+import contextlib
+import itertools
 import json
+import random
 import socket
 import ssl
 from collections.abc import Mapping
@@ -56,10 +59,17 @@ class Certificates:
         return context
 
 
+_ports = itertools.cycle(random.SystemRandom().sample(range(15_000, 32_000), 17_000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """For an address that must be known before it is listened on: below the ports that systems give to connections
+    and to whoever asks for any, so that no other test takes it in between."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
