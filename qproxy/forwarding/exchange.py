@@ -31,7 +31,7 @@ class Exchange:
 
     __slots__ = (
         "_body_left", "_chunk_out", "_chunks", "_close", "_forward", "_held", "_held_size", "_keep_upstream", "_over",
-        "_patience", "_pending", "_retried", "_task",
+        "_patience", "_pending", "_task",
         "downstream", "head", "record", "started", "upstream",
     )  # fmt: skip
 
@@ -52,7 +52,6 @@ class Exchange:
         self._keep_upstream = False
         self.started = False
         """Whether the final answer has begun to go out: from then on a failure can only break it off."""
-        self._retried = False
         self._over = False
         self._patience: Patience | None = None
 
@@ -304,8 +303,7 @@ class Exchange:
         """QPS's connection is gone midway. A stale pooled one is replaced once, where nothing can happen twice."""
         upstream, self.upstream = self.upstream, None
         stale = upstream is not None and upstream.used and nothing_came
-        if stale and self._repeatable and not self._retried and self._forward is not None:
-            self._retried = True
+        if stale and self._repeatable and self._forward is not None:
             self._spawn(self._connect(self._forward, fresh=True))
         else:
             self.fail(Failure.UPSTREAM_GONE, "the connection ended before the answer did")

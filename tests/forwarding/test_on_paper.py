@@ -62,6 +62,21 @@ def an_event(dice: random.Random) -> Event:
 EVENINGS = st.builds(an_evening, st.integers(0, 2**32), st.integers(1, 80))
 
 
+async def test_what_was_held_for_a_slow_connect_does_not_end_the_back_pressure() -> None:
+    plane = PaperPlane()
+    plane.browser.arrive(get("/", "Content-Length: 1000000", method="POST"))
+    plane.browser.arrive(b"x" * 70_000)
+    await plane.settle()
+    node = plane.node
+    assert node is not None
+    seen = [(node.full, plane.browser.paused)]
+    node.flush()
+    seen.append((node.full, plane.browser.paused))
+    assert seen == [(True, True), (False, False)]
+    plane.browser.lose(None)
+    await plane.settle()
+
+
 class Evening:
     """Plays events; bytes that cannot be read yet wait, as in the system's buffers."""
 

@@ -8,12 +8,14 @@ from collections import Counter
 
 import pytest
 import trustme
+from forwarding.paper import PaperPool
 from forwarding.plane import Script, both_loops, echo, plane, times
 from forwarding.wire import Wire, get, ok, post
 from waiting import eventually
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.upstream import Upstream
 
 pytestmark = pytest.mark.asyncio(**both_loops)
 
@@ -99,6 +101,14 @@ async def test_a_post_is_never_sent_twice() -> None:
         for number in range(300):
             await wire.ask(post(b"x", f"/{number}"))
         assert set(posts.values()) == {1}
+
+
+async def test_a_post_on_a_connection_that_ends_fails_and_is_not_sent_again() -> None:
+    async with plane(answer_and_close_at_reuse) as site:
+        wire = await site.wire()
+        await wire.ask(get())
+        assert (await wire.ask(post(b""))).named(b"x-failure") == b"upstream_gone"
+        assert len(site.node.wires) == 1
 
 
 async def test_a_post_leaves_a_connection_alone_that_has_ended() -> None:
@@ -225,6 +235,44 @@ async def test_who_gives_up_waiting_leaves_the_queue_as_it_was() -> None:
                 wire.close()
         assert (await (await site.wire()).ask(get("/last"))).body == b"/last"
         assert 0 <= site.pool.open_count <= 2
+
+
+async def one_that_waits() -> tuple[PaperPool, Upstream, asyncio.Task[Upstream]]:
+    pool = PaperPool(connections=1)
+    upstream = await pool.open()
+    waiting = asyncio.create_task(pool.open())
+    await asyncio.sleep(0)
+    return pool, upstream, waiting
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_who_gives_up_in_the_moment_of_its_turn_keeps_nothing(clean: bool) -> None:
+    pool, upstream, waiting = await one_that_waits()
+    upstream.release(clean=clean, now=1.0)
+    if not clean:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await eventually(lambda: pool.open_count == 0)
+    assert pool.resting == 0
+
+
+async def test_who_needs_a_new_connection_is_not_given_a_used_one() -> None:
+    pool = PaperPool(connections=1)
+    upstream = await pool.open()
+    waiting = asyncio.create_task(pool.open(fresh=True))
+    await asyncio.sleep(0)
+    upstream.release(clean=True, now=1.0)
+    assert not (await waiting).used
+    assert (pool.open_count, pool.opened) == (1, 2)
+
+
+async def test_a_connection_that_ends_on_its_way_to_who_waits_is_replaced() -> None:
+    pool, upstream, waiting = await one_that_waits()
+    upstream.release(clean=True, now=1.0)
+    upstream.transport.abort()
+    assert await waiting is not upstream
+    assert pool.open_count == 1
 
 
 # --- connecting ---
