@@ -34,6 +34,21 @@ def resident(process: psutil.Process) -> int:
     return int(process.memory_info().rss)
 
 
+def proportional(process: psutil.Process) -> int:
+    """PSS, in which shared pages are counted by their share, where the system tells it."""
+    memory = process.memory_full_info()
+    return int(memory.pss if sys.platform == "linux" else memory.rss)
+
+
+def descriptors(process: psutil.Process) -> int:
+    return int(process.num_handles() if sys.platform == "win32" else process.num_fds())
+
+
+def limit_descriptors(process: psutil.Process, most: int) -> None:
+    if sys.platform == "linux":
+        process.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+
+
 async def serve(node_port: int) -> None:
     from forwarding.plane import Straight  # noqa: PLC0415 - the process that only watches needs none of this
 

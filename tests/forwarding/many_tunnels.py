@@ -10,8 +10,7 @@ import statistics
 import sys
 import time
 
-import psutil
-from forwarding.alone import alone
+from forwarding.alone import alone, proportional
 from forwarding.plane import ScriptedNode
 from forwarding.wire import SWITCHED, Wire, get, ok, upgrade
 
@@ -51,11 +50,6 @@ async def requests(port: int, seconds: float) -> list[float]:
         taken.append((time.perf_counter() - start) * 1000)
     await wire.gone()
     return taken
-
-
-def proportional(process: psutil.Process) -> int:
-    """PSS: shared pages are counted by their share."""
-    return int(process.memory_full_info().pss)
 
 
 async def cost_of(count: int) -> tuple[float, list[float], list[float]]:

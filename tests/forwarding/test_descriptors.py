@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 import pytest
-from forwarding.alone import alone
+from forwarding.alone import alone, descriptors, limit_descriptors
 from forwarding.plane import ScriptedNode, echo
 from forwarding.wire import Wire, get, post
 from waiting import eventually
@@ -24,8 +24,7 @@ async def starved(spare: int) -> AsyncIterator[tuple[psutil.Process, int, list[W
         before = await crowd(port, 2)
         for wire in before:
             await wire.ask(get("/first"))
-        limit = process.num_fds() + spare
-        process.rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
+        limit_descriptors(process, descriptors(process) + spare)
         try:
             yield process, port, before
         finally:
@@ -57,10 +56,10 @@ async def test_who_needs_a_new_connection_to_qlik_is_told_that_there_is_none() -
 
 async def test_all_is_well_once_the_crowd_is_gone() -> None:
     async with starved(10) as (process, port, _):
-        few = process.num_fds()
+        few = descriptors(process)
         for each in await crowd(port, 100):
             await each.gone()
-        await eventually(lambda: process.num_fds() <= few)
+        await eventually(lambda: descriptors(process) <= few)
         wire = await Wire.to(port)
         assert (await wire.ask(get("/after"))).body == b"GET /after "
         await wire.gone()

@@ -254,7 +254,7 @@ async def test_who_gives_up_in_the_moment_of_its_turn_keeps_nothing(clean: bool)
     waiting.cancel()
     await asyncio.wait([waiting])
     await eventually(lambda: pool.open_count == 0)
-    assert pool.resting == 0
+    assert (pool.resting, upstream.transport.is_closing()) == (0, True)
 
 
 async def test_who_needs_a_new_connection_is_not_given_a_used_one() -> None:
