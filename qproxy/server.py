@@ -8,9 +8,8 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
 
 from aiohttp import web
 
@@ -42,6 +41,7 @@ from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import Store, StoreUnavailable
 from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.internal import CalmLogger, Guard, internal_app
+from qproxy.web.internal_protocol import listen
 from qproxy.web.login import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
@@ -51,12 +51,6 @@ from qproxy.web.status import Status
 
 log = logging.getLogger("qproxy.server")
 
-INTERNAL_PROTOCOL: Final[Mapping[str, Any]] = {
-    "max_line_size": 65536,
-    "max_field_size": 65536,
-    "lingering_time": 2.0,
-}
-"""For the internal listener: QPS sends all attributes of a session in one header, up to 64 KB of them."""
 ACTIVE_EVERY = 5.0
 """Seconds between two looks at which sockets were used."""
 
@@ -143,14 +137,15 @@ class Server:
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
         status = Status(self.observer.metrics, readiness(self))
         app = internal_app(guard, self.module, status)
-        runner = web.AppRunner(app, access_log=None, logger=CalmLogger(), **INTERNAL_PROTOCOL)
+        runner = web.AppRunner(app)
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
         context = tls.internal_context(internal.tls, internal.client_ca) if internal.tls else None
+        assert runner.server is not None
         for address in internal.listen:
-            site = web.TCPSite(runner, address.host, address.port, ssl_context=context)
-            await site.start()
-        self.internal_ports = [int(address[1]) for address in runner.addresses]
+            listening = await listen(runner.server, address.host, address.port, context, CalmLogger())
+            self._closing.callback(listening.close)
+            self.internal_ports.append(int(listening.sockets[0].getsockname()[1]))
 
     # the public listener
 

@@ -130,7 +130,9 @@ def guarded(guard: Guard) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if guard.refuses(request) is not None:
-            return web.Response(status=403, body=b"")
+            refused = web.Response(status=403, body=b"")
+            refused.force_close()
+            return refused
         return await handler(request)
 
     return middleware
@@ -145,7 +147,8 @@ def internal_app(guard: Guard, module: SessionModule, status: Status) -> web.App
 
     `guard` judges every request before anything else is looked at; `status` answers its three pages; every other path
     is the session module's, whose root for a virtual proxy is `/session-module/{name}`. Run it with aiohttp's own
-    access log off (`access_log=None`), which would print session ids, and with `logger=CalmLogger()`.
+    access log off (`access_log=None`), which would print session ids, and with `logger=CalmLogger()`, as
+    internal_protocol does.
     """
     app = web.Application(middlewares=[guarded(guard)], client_max_size=LARGEST_BODY)
     status.add_to(app)

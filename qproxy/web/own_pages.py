@@ -56,7 +56,7 @@ class OwnPagesProtocol(web.RequestHandler):
         failure = Failure.BAD_REQUEST if 400 <= status < 500 else Failure.INTERNAL
         log.info("request %s refused: aiohttp says %d, %s", request_id, status, type(exc).__name__)
         headers, body = failure_page(failure, request_id, html=True)
-        response = _WithoutBanner(status=failure.status, headers=CIMultiDict(headers), body=body)
+        response = WithoutBanner(status=failure.status, headers=CIMultiDict(headers), body=body)
         response.force_close()
         return response
 
@@ -64,7 +64,7 @@ class OwnPagesProtocol(web.RequestHandler):
         """Its text may hold what was sent; our own record is made where the answer is."""
 
 
-class _WithoutBanner(web.Response):
+class WithoutBanner(web.Response):
     """For errors before there is an application: no signal is sent for those."""
 
     async def _prepare_headers(self) -> None:
