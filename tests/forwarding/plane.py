@@ -146,8 +146,8 @@ class Plane:
     def records(self) -> list[Record]:
         return self.road.over
 
-    async def wire(self, source: str = "127.0.0.1") -> Wire:
-        wire = await Wire.to(self.port, source)
+    async def wire(self, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Wire:
+        wire = await Wire.to(self.port, source, tls)
         self.wires.append(wire)
         return wire
 
@@ -184,6 +184,7 @@ async def plane(
     limits: Limits = MANY,
     exempt: bool = False,
     tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+    public_tls: ssl.SSLContext | None = None,
     **pool: Any,
 ) -> AsyncIterator[Plane]:
     """`tls`: the node's context and qproxy's, which expects the name node.example."""
@@ -191,7 +192,7 @@ async def plane(
     await node.start(tls[0] if tls else None)
     address = Node("127.0.0.1", node.port, tls[1], "node.example") if tls else Node("127.0.0.1", node.port)
     made = Plane(node, Pool([address], **pool), timeouts, limits, exempt)
-    made.port = await made.listener.start("127.0.0.1", 0, None)
+    made.port = await made.listener.start("127.0.0.1", 0, public_tls)
     try:
         yield made
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from typing import cast
@@ -50,8 +51,14 @@ class Wire:
         self.transport = cast(asyncio.Transport, writer.transport)
 
     @classmethod
-    async def to(cls, port: int, source: str = "127.0.0.1") -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=LIMIT, local_addr=(source, 0)))
+    async def to(cls, port: int, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> "Wire":
+        """`tls`: the server must prove that it is q.example."""
+        name = "q.example" if tls else None
+        address = (source, 0)
+        made = asyncio.open_connection(
+            "127.0.0.1", port, limit=LIMIT, local_addr=address, ssl=tls, server_hostname=name
+        )
+        return cls(*await made)
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
