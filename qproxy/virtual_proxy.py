@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from qproxy import notices
 from qproxy.auth.method import Method
 from qproxy.config import PublicConfig, VirtualProxyConfig
+from qproxy.config.fields import bracketed, split_host_port
 from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
@@ -257,9 +258,10 @@ def _metric_outcome(outcome: str) -> str:
 
 def _one_host(config: VirtualProxyConfig, public: PublicConfig) -> OneHost:
     nodes = [upstream.host for upstream in config.upstreams]
-    own = [host.partition(":")[0] for host in public.hosts]
+    own = [split_host_port(host)[0] for host in public.hosts]
     server_name = config.upstream_tls.server_name if config.upstream_tls else None
-    names = {name.lower() for name in (*nodes, *own, *config.internal_names, *([server_name] if server_name else []))}
+    known = (*nodes, *own, *config.internal_names, *([server_name] if server_name else []))
+    names = {bracketed(name.lower()) for name in known}
     ports = {str(upstream.port).encode() for upstream in config.upstreams}
     public_ports = {host.rpartition(":")[2].encode() for host in public.hosts if host.rpartition(":")[2].isdigit()}
     return OneHost(

@@ -9,6 +9,7 @@ from typing import Literal
 from argon2 import PasswordHasher
 from security.behind import scripted
 from security.forms import Form
+from waiting import eventually
 
 from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.throttle import FREE_TRIES, Throttle
@@ -69,9 +70,9 @@ async def test_a_flood_from_one_address_leaves_others_a_place_in_the_queue() -> 
     hasher = Held()
     passwords = Passwords(hasher, at_once=1, waiting=8)
     flood = [asyncio.create_task(passwords.matches("wrong", None, "192.0.2.1")) for _ in range(50)]
-    await asyncio.sleep(0)
+    await eventually(lambda: passwords._under_way["192.0.2.1"] == 7)
     other = asyncio.create_task(passwords.matches("right", hasher.hash("right"), "192.0.2.2"))
-    await asyncio.sleep(0)
+    await eventually(lambda: passwords._under_way["192.0.2.2"] == 1)
     hasher.go.set()
     assert await other is not None
     answers = await asyncio.gather(*flood, return_exceptions=True)

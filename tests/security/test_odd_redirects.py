@@ -33,6 +33,15 @@ async def test_no_spelling_leads_to_a_machine_of_qlik(tmp_path: Path, subtests: 
                 assert (reply.header("Location") or "").startswith(qlik.site.origin + "/")
 
 
+async def test_a_machine_that_is_known_by_its_ipv6_address_is_none_for_the_browser(tmp_path: Path) -> None:
+    async with scripted(tmp_path, vp="internal_names: ['fd00::1']") as qlik:
+        for location in ("https://[fd00::1]/x", "http://[FD00::1]:80/x"):
+            answer = f"HTTP/1.1 302 F\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+            qlik.upstream.scripts["/sales/x"] = answer.encode()
+            reply = await qlik.ask("GET /sales/x", await qlik.login())
+            assert reply.header("Location") == f"{qlik.site.origin}/x"
+
+
 async def test_no_spelling_leads_to_qliks_login(tmp_path: Path, subtests: pytest.Subtests) -> None:
     async with scripted(tmp_path) as qlik:
         for location in LOGINS:
