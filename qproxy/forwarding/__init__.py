@@ -2,7 +2,7 @@
 
     listener    the public port: accepts, counts, sweeps deadlines, drains
     downstream  one browser connection: heads, pipelining, keep-alive
-    exchange    one request and its answer, from head to last byte
+    exchange    one request and its answer, from head to last byte (request_body, patience: parts of it)
     upstream    one connection to a Qlik node
     pool        the connections to the nodes of one virtual proxy
     tunnel      two transports joined after a 101

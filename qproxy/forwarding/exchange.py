@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets, tunnel
-from qproxy.forwarding.body import LAST_CHUNK, BadChunk, ChunkReader, chunk
+from qproxy.forwarding.body import LAST_CHUNK, BadChunk, chunk
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
 from qproxy.forwarding.head import write_answer, write_request, write_response
 from qproxy.forwarding.patience import Patience
-from qproxy.headers import CHUNKED, RequestHead, ResponseHead
+from qproxy.forwarding.request_body import RequestBody
+from qproxy.headers import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
     from qproxy.forwarding.downstream import Downstream
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
 
 DECISIONS: Final = (Forward, Answer, HandOver)
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-HELD_BYTES: Final = 65536
-"""Of a request body, what is held while no connection to QPS is there yet; beyond it the browser is not read."""
 
 
 class Exchange:
     """Made by a Downstream for each request; ends exactly once, through `_finish`."""
 
     __slots__ = (
-        "_body_left", "_chunk_out", "_chunks", "_close", "_forward", "_held", "_held_size", "_keep_upstream", "_over",
+        "_body", "_chunk_out", "_close", "_forward", "_keep_upstream", "_over",
         "_patience", "_pending", "_task",
         "downstream", "head", "record", "started", "upstream",
     )  # fmt: skip
@@ -42,10 +41,7 @@ class Exchange:
         self.upstream: Upstream | None = None
         self._forward: Forward | None = None
         self._task: asyncio.Task[None] | None = None
-        self._held: list[bytes] = []
-        self._held_size = 0
-        self._body_left = head.length
-        self._chunks = ChunkReader() if head.length == CHUNKED else None
+        self._body = RequestBody(head.length) if head.length else None
         self._pending = b""
         self._chunk_out = False
         self._close = not head.keep_alive
@@ -107,7 +103,7 @@ class Exchange:
             self._answer(decision)
         else:
             self._over = True
-            self.downstream.hand_over(decision.head, b"".join(self._held))
+            self.downstream.hand_over(decision.head, self._body.held() if self._body is not None else b"")
 
     @property
     def _repeatable(self) -> bool:
@@ -132,8 +128,7 @@ class Exchange:
         if self.downstream.write_paused:
             upstream.pause_reading()
         head = write_request(self.head, self._forward.lines)
-        upstream.transport.write(b"".join((head, *self._held)) if self._held else head)
-        self._held.clear()
+        upstream.transport.write(head + self._body.held() if self._body is not None else head)
         if not upstream.write_paused:
             self.downstream.resume()
 
@@ -141,7 +136,7 @@ class Exchange:
 
     @property
     def body_done(self) -> bool:
-        return self._body_left == 0
+        return self._body is None or self._body.done
 
     @property
     def awaits_body(self) -> bool:
@@ -151,41 +146,22 @@ class Exchange:
         return not self.body_done and upstream is not None and not upstream.write_paused and not told_to_wait
 
     def from_browser(self, data: bytes) -> None:
-        if self._body_left == 0:
+        body = self._body
+        if body is None or body.done:
             self.downstream.hold(data)
-        elif self._chunks is not None:
-            self._chunked_from_browser(data, self._chunks)
-        else:
-            piece = data[: self._body_left]
-            self._body_left -= len(piece)
-            self._to_upstream(piece, len(piece))
-            if len(piece) < len(data):
-                self.downstream.hold(data[len(piece) :])
-
-    def _chunked_from_browser(self, data: bytes, chunks: ChunkReader) -> None:
+            return
         try:
-            pieces = chunks.feed(data)
+            framed, size, rest = body.take(data)
         except BadChunk as error:
             self.fail(Failure.BAD_FRAMING, str(error))
             return
-        framed = chunk(pieces)
-        if chunks.done:
-            self._body_left = 0
-            framed += LAST_CHUNK
-        if framed:
-            self._to_upstream(framed, sum(map(len, pieces)))
-        if chunks.rest:
-            self.downstream.hold(chunks.rest)
-
-    def _to_upstream(self, data: bytes, size: int) -> None:
         self.record.bytes_in += size
         if self.upstream is not None:
-            self.upstream.transport.write(data)
-            return
-        self._held.append(data)
-        self._held_size += len(data)
-        if self._held_size > HELD_BYTES:
+            self.upstream.transport.write(framed)
+        elif body.hold(framed):
             self.downstream.pause()
+        if rest:
+            self.downstream.hold(rest)
 
     # the answer
 
