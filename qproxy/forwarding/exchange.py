@@ -177,16 +177,8 @@ class Exchange:
 
     def answered(self, head: ResponseHead) -> bool:
         """The answer's head is there; whether its body is wanted."""
-        assert self._forward is not None
         self.record.first_byte = self.downstream.listener.loop.time()
-        try:
-            instead = self._forward.rewrite(head)
-        except Exception as error:  # noqa: BLE001 - ours, so QPS must not be blamed
-            self._bug(error)
-            return False
-        if instead is not None:
-            self._drop_upstream()
-            self._answer(instead)
+        if not self._rewritten(head):
             return False
         unsized = head.length < 0
         self._chunk_out = unsized and self.head.minor == 1
@@ -195,6 +187,20 @@ class Exchange:
         self.record.status = head.status
         self._pending = write_response(head, chunked=self._chunk_out, close=self._close)
         return True
+
+    def _rewritten(self, head: ResponseHead) -> bool:
+        """Let the road change the head; False: the browser was answered something else instead."""
+        assert self._forward is not None
+        try:
+            instead = self._forward.rewrite(head)
+        except Exception as error:  # noqa: BLE001 - ours, so QPS must not be blamed
+            self._bug(error)
+            return False
+        if instead is None:
+            return True
+        self._drop_upstream()
+        self._answer(instead)
+        return False
 
     @property
     def _ends_here(self) -> bool:
@@ -230,7 +236,8 @@ class Exchange:
             return
         self.record.status = answer.status
         self.record.failure = answer.failure or self.record.failure
-        self.record.bytes_out += len(answer.body)
+        if self.head.method != b"HEAD":
+            self.record.bytes_out += len(answer.body)
         self._close = self._ends_here or answer.status == 101
         self.started = True
         self.downstream.write(write_answer(answer, self.head.method, close=self._close))
@@ -303,10 +310,7 @@ class Exchange:
         if forward.owner is None or not self.head.websocket or not tunnel.accepts(self.head, head):
             self.fail(Failure.UPSTREAM_BAD_ANSWER, "a 101 that nobody asked for, or with a wrong Sec-WebSocket-Accept")
             return
-        instead = forward.rewrite(head)
-        if instead is not None:
-            self._drop_upstream()
-            self._answer(instead)
+        if not self._rewritten(head):
             return
         self._over = True
         self.upstream = None
