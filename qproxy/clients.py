@@ -5,12 +5,15 @@ is not itself a trusted proxy's counts, because everything left of it can be mad
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from qproxy.headers import RequestHead
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MEMO = 4096
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 class Clients:
@@ -42,12 +45,18 @@ class Clients:
         if not self._trusted or not self.trusts(peer):
             return peer
         chain = head.named.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        for one in reversed([part.strip() for part in chain]):
+        for one in reversed([_without_port(part.strip()) for part in chain]):
             if not _is_address(one):
                 return peer
             if not self.trusts(one):
                 return one
         return peer
+
+
+def _without_port(text: str) -> str:
+    """Some balancers name the port too: 192.0.2.1:5678 or [2001:db8::1]:5678."""
+    match = _WITH_PORT.fullmatch(text)
+    return match[1] or match[2] if match else text
 
 
 def _is_address(text: str) -> bool:
@@ -59,3 +68,17 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """An IPv6 customer has a /64 at least: its addresses count as one; IPv4 within IPv6 counts as IPv4."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

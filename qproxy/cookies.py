@@ -5,6 +5,10 @@ it; here every pair that is not ours crosses byte for byte, whatever it looks li
 """
 
 from collections.abc import Collection
+from typing import Final
+
+OWN_COOKIES: Final = frozenset({b"__Host-qproxy-login", b"qproxy-login"})
+"""Cookies of the login page: none of QPS's business."""
 
 
 def values(header: bytes, name: bytes) -> list[bytes]:

@@ -50,7 +50,7 @@ REQUEST_RULES: Final[dict[bytes, Rule]] = {
 RESPONSE_RULES: Final[dict[bytes, Rule]] = {
     **dict.fromkeys(_HOP_BY_HOP.encode().split(), Rule.DROP),
     b"proxy-authenticate": Rule.PASS,
-    b"alt-svc": Rule.DROP,
+    **dict.fromkeys(b"alt-svc clear-site-data service-worker-allowed".split(), Rule.DROP),
     b"sec-websocket-accept": Rule.READ,
     **dict.fromkeys(
         b"set-cookie location content-location content-length transfer-encoding connection upgrade".split(), Rule.TAKE

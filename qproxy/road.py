@@ -17,7 +17,7 @@ from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
-from qproxy.gate import OWN_COOKIES, VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
+from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
 from qproxy.headers import CHUNKED, RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
@@ -62,7 +62,7 @@ class Road:
     def __init__(self, vps: Mapping[str, VirtualProxy], surroundings: Surroundings) -> None:
         self._vps = vps
         self._routes = Routes({vp.config.prefix: vp.name for vp in vps.values()})
-        self._guarded = {name.lower() for name in (*OWN_COOKIES, *(vp.cookie for vp in vps.values()))}
+        self._guarded = {name.lower() for name in (*cookies.OWN_COOKIES, *(vp.cookie for vp in vps.values()))}
         self._around = surroundings
         self._scheme, _, self._host = surroundings.origin.partition("://")
         self._ids = itertools.count(1)

@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from aiohttp.http_parser import HttpRequestParser
+
 from qproxy.config import Config
 from qproxy.observe import Secrets, log_no_more, log_to
 from qproxy.secret_files import SecretError
@@ -34,6 +36,11 @@ FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; a second signal ends at once. The exit status."""
     handler = log_to(Secrets(), config.server.logging.format, config.server.logging.level.upper())
+    if HttpRequestParser.__module__ == "aiohttp.http_parser":
+        log.error(
+            "cannot start: aiohttp lacks its compiled parser; install a wheel of it, without AIOHTTP_NO_EXTENSIONS"
+        )
+        return FAILED
     try:
         return run_loop(lambda: _serve(config))
     except (OSError, ssl.SSLError, SecretError, StoreUnavailable) as error:

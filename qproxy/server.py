@@ -88,6 +88,8 @@ class Server:
         self._passwords = Passwords()
         for config in self.config.virtual_proxies:
             self._open_vp(config)
+        for vp in self.vps.values():
+            vp.hide(other.cookie for other in self.vps.values())
         self.module = SessionModule(self.vps, self.observer, self.clock)
         await self._listen_internal()
         await self._listen_public(keys)

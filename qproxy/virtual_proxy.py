@@ -7,7 +7,7 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from qproxy import notices
 from qproxy.auth.method import Method
 from qproxy.config import PublicConfig, VirtualProxyConfig
 from qproxy.config.fields import bracketed, split_host_port
+from qproxy.cookies import OWN_COOKIES
 from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
@@ -102,7 +103,9 @@ class VirtualProxy:
         self.directory = config.user_directory
         self.cookie_name = config.cookie_name
         self.cookie = config.cookie_name.encode()
+        self.cookie_lower = self.cookie.lower()
         self.like_cookie = _alike(self.cookie).search
+        self.hide(())
         self.same_site = config.same_site
         self.secure = public.origin.startswith("https:")
         self.public_origins: Sequence[str] = public.origins
@@ -120,6 +123,11 @@ class VirtualProxy:
         self._clock = opened.clock
         self._tunnels: dict[str, SessionTunnels] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def hide(self, names: Iterable[bytes]) -> None:
+        """Further cookies that QPS never gets: the sessions of other virtual proxies, which may be other sites'."""
+        self.hidden = frozenset((*OWN_COOKIES, *names)) - {self.cookie}
+        self.hidden_within = tuple((name.lower(), self.cookie_lower.count(name.lower())) for name in self.hidden)
 
     # sessions: found, opened, ended
 

@@ -234,3 +234,9 @@ def test_without_the_fast_loop_it_runs_and_says_so_loudly(
     assert running.run_loop(serve) == 7
     assert "a_loop_that_is_not_installed is not installed: qproxy will be slow" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+async def test_it_does_not_start_on_the_slower_and_more_lenient_parser_of_aiohttp(qlik: ProcessSite) -> None:
+    async with command("run", str(qlik.directory), AIOHTTP_NO_EXTENSIONS="1") as process:
+        assert await process.ended() == 1
+    assert "compiled parser" in process.errors

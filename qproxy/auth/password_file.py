@@ -13,8 +13,9 @@ from typing import Final
 from qproxy.auth import users
 from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Reason, Refuse
 from qproxy.auth.passwords import Passwords, TooBusy
-from qproxy.auth.throttle import Throttle, network_of
+from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
+from qproxy.clients import network_of
 
 log = logging.getLogger("qproxy.auth")
 

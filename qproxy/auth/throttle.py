@@ -4,10 +4,11 @@ The wait grows with each further try and concerns only that pair, so nobody can 
 bounded. It must not decide what a login is, only when the next try may be made.
 """
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from qproxy.clients import network_of
 
 FREE_TRIES: Final = 5
 LONGEST_WAIT: Final = 900.0
@@ -81,16 +82,3 @@ class Throttle:
             fewest = sorted(self._pairs, key=lambda pair: (self._pairs[pair].count, self._pairs[pair].last))
             for pair in fewest[: max(1, self._room // 20)]:
                 del self._pairs[pair]
-
-
-def network_of(address: str) -> str:
-    """An IPv6 customer has a /64 at least: its addresses count as one; IPv4 within IPv6 counts as IPv4."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

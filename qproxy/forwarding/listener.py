@@ -7,6 +7,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
+from qproxy.clients import network_of
 from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Conduct, Limits, Timeouts
 from qproxy.forwarding.downstream import Downstream
@@ -73,7 +74,7 @@ class Listener:
         if refusal is not None:
             self._refused.add(downstream)
         elif not self._exempt(downstream.peer):
-            self._by_address[downstream.peer] += 1
+            self._by_address[network_of(downstream.peer)] += 1
         return refusal
 
     def _refusal(self, peer: str) -> Failure | None:
@@ -81,7 +82,7 @@ class Listener:
             return Failure.SHUTTING_DOWN
         if len(self._connections) - len(self._refused) + len(self._tunnels) >= self.limits.connections:
             return Failure.OVERLOADED
-        if self._by_address[peer] >= self.limits.connections_per_address:
+        if self._by_address[network_of(peer)] >= self.limits.connections_per_address:
             return Failure.TOO_MANY_CONNECTIONS
         return None
 
@@ -110,10 +111,11 @@ class Listener:
         self._uncount(tunnel.peer)
 
     def _uncount(self, peer: str) -> None:
-        if self._by_address[peer] > 1:
-            self._by_address[peer] -= 1
+        network = network_of(peer)
+        if self._by_address[network] > 1:
+            self._by_address[network] -= 1
         else:
-            del self._by_address[peer]
+            del self._by_address[network]
         self._see_whether_empty()
 
     def _see_whether_empty(self) -> None:

@@ -189,6 +189,8 @@ def judge(word: str, header: bytes, reply: Reply, entries: list[Entry], wanted: 
     assert word == "keeps" or sent.count(wanted.encode()) == sent.count(PLAIN.encode()) == 1
     if word == "keeps":
         assert pairs(sent) == pairs(header)
+    if word == "hides":
+        assert pairs(sent) == [pair for pair in pairs(header) if b"finance" not in pair]
 
 
 def pairs(header: bytes) -> list[bytes]:
