@@ -36,12 +36,10 @@ FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; a second signal ends at once. The exit status."""
     handler = log_to(Secrets(), config.server.logging.format, config.server.logging.level.upper())
-    if HttpRequestParser.__module__ == "aiohttp.http_parser":
-        log.error(
-            "cannot start: aiohttp lacks its compiled parser; install a wheel of it, without AIOHTTP_NO_EXTENSIONS"
-        )
-        return FAILED
     try:
+        if HttpRequestParser.__module__ == "aiohttp.http_parser":
+            log.error("cannot start: aiohttp lacks its compiled parser; install its wheel, unset AIOHTTP_NO_EXTENSIONS")
+            return FAILED
         return run_loop(lambda: _serve(config))
     except (OSError, ssl.SSLError, SecretError, StoreUnavailable) as error:
         log.error("cannot start: %s", _why(error))
