@@ -7,6 +7,7 @@ logs in, and it sends nothing itself.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +18,7 @@ from qproxy.forwarding.frames import TEXT, close_frame, frame
 from qproxy.forwarding.tunnel import accept_key
 from qproxy.headers import RequestHead
 from qproxy.model import Session
+from qproxy.routing import LONGEST_REMEMBERED
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.virtual_proxy import GOING_AWAY, VirtualProxy
 
@@ -132,7 +134,10 @@ def _is_preflight(vp: VirtualProxy, head: RequestHead) -> bool:
 
 def _is_plain(vp: VirtualProxy, lowered: bytes) -> bool:
     """Whether a Cookie header (in lower case) may cross as it is: one session cookie, and none that is not for QPS."""
-    return lowered.count(vp.cookie_lower) == 1 and all(lowered.count(name) == own for name, own in vp.hidden_within)
+    for name, own in vp.hidden_within:
+        if lowered.count(name) != own:
+            return False
+    return lowered.count(vp.cookie_lower) == 1
 
 
 def _for_qlik(vp: VirtualProxy, header: bytes, value: bytes | None) -> bytes:
@@ -146,7 +151,12 @@ def _for_qlik(vp: VirtualProxy, header: bytes, value: bytes | None) -> bytes:
 def _is_qlik_login(vp: VirtualProxy, head: RequestHead) -> bool:
     """Whether a path (below the virtual proxy's) is QPS's own login, however often it is encoded: never passed on, it
     would log in a connection."""
-    path = head.path[len(vp.path) :]
+    path = head.path
+    return _leads_to_login(path) if len(path) <= LONGEST_REMEMBERED else _leads_to_login.__wrapped__(path)
+
+
+@lru_cache(maxsize=4096)
+def _leads_to_login(path: bytes) -> bool:
     if b"%" not in path and b"uthentication" not in path.lower():
         return False
     return _QLIK_LOGIN.search(unquote_to_bytes(unquote_to_bytes(path))) is not None

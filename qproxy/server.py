@@ -24,14 +24,14 @@ from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
 from qproxy.config import Config, PasswordFileLogin, SessionsConfig, VirtualProxyConfig
-from qproxy.forwarding.conduct import Limits, Record, Timeouts
+from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.forwarding.pool import Node, Pool
 from qproxy.gate import Gate
+from qproxy.ledger import Ledger
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import LogTargets, Metrics, Observer
-from qproxy.records import access_record
 from qproxy.road import Road, Surroundings
 from qproxy.secret_files import parse_key, read_key
 from qproxy.sessions.front import Sessions
@@ -80,6 +80,8 @@ class Server:
         server = self.config.server
         self.observer = self._observer()
         self._closing.callback(self.observer.close)
+        self.ledger = Ledger(self.observer, self.clock)
+        self._closing.callback(self.ledger.flush)
         keys = session_keys(server.sessions)
         self.store = _store(server.sessions, keys)
         self._closing.push_async_callback(self.store.close)
@@ -183,10 +185,11 @@ class Server:
             not_accepted=NotAccepted(self.module.memory.asked, self.config.server.internal.session_module, self.clock),
             failure_page=failure_page,
             own_pages=own_pages,
-            finished=self._finished,
+            finished=self.ledger.finished,
         )
 
     def _fill_gauges(self) -> None:
+        self.ledger.flush()
         metrics = self.observer.metrics
         for vp in self.vps.values():
             pool = vp.pool
@@ -195,9 +198,6 @@ class Server:
             counts.opened, counts.reused = pool.opened, pool.reused
         for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
             metrics.certificate(name, seconds)
-
-    def _finished(self, record: Record) -> None:
-        self.observer.access(access_record(record, self.clock()))
 
     # while it runs, and the end
 

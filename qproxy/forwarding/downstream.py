@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qproxy.forwarding.listener import Listener
 
 HELD_BYTES: Final = 65536
+MOST_EMPTY_LINES: Final = 8
 NEVER: Final = float("inf")
 MOST_LINGERS: Final = 10
 """How often the time to linger begins anew, while a browser still sends the body of a request that was answered."""
@@ -25,8 +26,8 @@ class Downstream(asyncio.Protocol):
     """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
 
     __slots__ = (
-        "_buffer", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_repeat", "_started", "_unsent",
-        "closing", "deadline", "listener", "peer", "transport", "write_paused",
+        "_buffer", "_empty_lines", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_repeat", "_started",
+        "_unsent", "closing", "deadline", "listener", "peer", "transport", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: "Listener") -> None:
@@ -39,6 +40,7 @@ class Downstream(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._own: asyncio.Protocol | None = None
         self._repeat = Repeat()
+        self._empty_lines = 0
         self._lingering = False
         self._linger_end = NEVER
         self._paused = False
@@ -115,9 +117,7 @@ class Downstream(asyncio.Protocol):
                 self.deadline = self._started + self.listener.timeouts.head
             end = self._buffer.find(HEAD_END)
             if self._buffer.startswith(b"\r\n"):
-                self._buffer = self._buffer[2:]
-                if not self._buffer:
-                    self._started = 0.0
+                self._skip_empty_line()
             elif end < 0 or end + 4 > self.listener.limits.head_bytes:
                 self._unfinished(end)
                 return
@@ -125,6 +125,15 @@ class Downstream(asyncio.Protocol):
                 raw = self._buffer[: end + 4]
                 self._buffer = self._buffer[end + 4 :]
                 self._begin(raw)
+
+    def _skip_empty_line(self) -> None:
+        """A few before a request are forgiven (RFC 9112 section 2.2)."""
+        self._buffer = self._buffer[2:]
+        self._empty_lines += 1
+        if self._empty_lines > MOST_EMPTY_LINES:
+            self._refuse(Failure.BAD_REQUEST, "empty lines instead of a request")
+        elif not self._buffer:
+            self._started = 0.0
 
     def _unfinished(self, end: int) -> None:
         size = len(self._buffer)
@@ -141,6 +150,7 @@ class Downstream(asyncio.Protocol):
             return
         exchange = Exchange(self, head, Record(self.peer, self._started, head))
         self._started = 0.0
+        self._empty_lines = 0
         self.deadline = NEVER
         self._exchange = exchange
         exchange.start()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
-USER_TIMEOUT_MS = 60_000
+USER_TIMEOUT_MS = 300_000
+"""Of data that nobody acknowledges; longer than a browser may stand still, say in a debugger."""
 _LINGER_NOT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 

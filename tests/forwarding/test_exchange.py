@@ -82,6 +82,14 @@ async def test_a_connection_is_kept_for_the_next_request_on_both_sides() -> None
         assert len(site.node.wires) == 1
 
 
+async def test_more_than_a_few_empty_lines_are_no_request() -> None:
+    async with plane() as site:
+        wire = await site.wire()
+        wire.send(b"\r\n" * 9)
+        assert (await wire.reply()).start.startswith(b"HTTP/1.1 400")
+        assert await wire.rest() == b""
+
+
 async def test_empty_lines_before_a_request_are_skipped() -> None:
     async with plane() as site:
         assert (await (await site.wire()).ask(b"\r\n\r\n" + get("/a"))).status == 200
