@@ -72,6 +72,17 @@ async def test_a_person_logs_in_sees_a_chart_over_the_socket_and_logs_out(chromi
     await context.close()
 
 
+async def test_a_person_opens_an_app_from_the_hub_and_sees_its_chart(chromium: Browser, qlik: Site) -> None:
+    context, page = await new_page(chromium)
+    await page.goto(qlik.origin + "/sales/hub/")
+    await log_in(page)
+    await expect(page).to_have_url(qlik.origin + "/sales/hub/")
+    await page.get_by_role("link", name="Sales").first.click()
+    await expect(page.locator("#chart svg rect").first).to_be_visible()
+    assert page.url.startswith(qlik.origin + "/sales/sense/app/")
+    await context.close()
+
+
 async def test_the_fragment_of_a_deep_link_survives_the_login_without_javascript(chromium: Browser, qlik: Site) -> None:
     context, page = await new_page(chromium, java_script_enabled=False)
     await page.goto(qlik.origin + SHEET + "?a=%2Fb#state/select=x")
