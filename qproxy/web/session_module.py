@@ -53,7 +53,7 @@ class ModuleDesk(Protocol):
         ...
 
     async def end_session(self, session_id: str, why: End) -> object:
-        """End it if it is there, and write the audit line. With End.QLIK, Qlik is not told: it told us."""
+        """End it if it is there, and write the audit line. With End.QLIK or End.HUB_LOGOUT, Qlik is not told: it told us."""
         ...
 
     async def of_user(self, user: User) -> Sequence[Session]:
@@ -195,7 +195,7 @@ class SessionModule:
     async def _delete_user(self, desk: ModuleDesk, call: Call, request: web.Request) -> Reply:
         user = _user(call)
         if user:
-            await desk.end_user(user, End.QLIK)
+            await desk.end_user(user, End.HUB_LOGOUT)
             self._audit("user_end_told", call.vp, request, user=user)
         return Reply(200, EMPTY)
 
