@@ -53,7 +53,7 @@ class ModuleDesk(Protocol):
         ...
 
     async def end_session(self, session_id: str, why: End) -> object:
-        """End it if it is there, and write the audit line. With End.QLIK or End.HUB_LOGOUT, Qlik is not told: it told us."""
+        """End it if it is there, and write the audit line. QPS is not told of what it told us (QLIK, HUB_LOGOUT)."""
         ...
 
     async def of_user(self, user: User) -> Sequence[Session]:
