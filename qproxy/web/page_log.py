@@ -23,13 +23,15 @@ def logged(observer: Observer, clock: Callable[[], float]) -> Middleware:
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started, status = time.perf_counter(), 500
+        started, status, sent = time.perf_counter(), 500, 0
         try:
             response = await handler(request)
-            status = response.status
+            status, sent = response.status, response.content_length or 0
             return response
         finally:
-            observer.access(_record(request, status, clock(), time.perf_counter() - started))
+            record = _record(request, status, clock(), time.perf_counter() - started)
+            record.sent = sent
+            observer.access(record)
 
     return answer
 
