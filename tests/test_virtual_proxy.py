@@ -1,0 +1,66 @@
+"""A virtual proxy at run time: sessions that Qlik tells of, and sockets that outlive their session."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from a_site import Site, site
+
+from qproxy.model import Attributes, End, User
+from qproxy.sessions.store import IdTaken
+from qproxy.virtual_proxy import VirtualProxy
+
+ANN, BOB = User("SALES", "ann"), User("SALES", "bob")
+NOTHING = Attributes()
+
+
+@pytest.fixture
+async def vp(tmp_path: Path) -> AsyncIterator[VirtualProxy]:
+    async with site(tmp_path) as opened:
+        yield opened.server.vps["sales"]
+
+
+async def test_a_posted_id_that_is_a_login_of_the_same_user_stays_a_login(vp: VirtualProxy) -> None:
+    login = await vp.open_session(ANN, NOTHING, relogin=False)
+    kept, new = await vp.adopt(User("sales", "ANN"), NOTHING, login.id)
+    assert (kept.id, kept.by_qlik, new) == (login.id, False, True)
+
+
+async def test_a_posted_id_that_is_a_login_of_somebody_else_is_refused(vp: VirtualProxy) -> None:
+    login = await vp.open_session(ANN, NOTHING, relogin=False)
+    with pytest.raises(IdTaken):
+        await vp.adopt(BOB, NOTHING, login.id)
+    assert vp.peek(login.id) == login
+
+
+async def test_attributes_beyond_the_cap_are_cut_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with site(tmp_path, vp="attributes_cap: 40") as opened:
+        wanted = Attributes((("group", "a" * 20), ("region", "b" * 20)))
+        session = await opened.server.vps["sales"].open_session(ANN, wanted, relogin=False)
+    assert session.attributes.pairs == (("group", "a" * 20),)
+    assert "'region'" in caplog.text
+
+
+async def test_ending_twice_or_an_unknown_session_is_harmless(vp: VirtualProxy) -> None:
+    login = await vp.open_session(ANN, NOTHING, relogin=False)
+    for session_id in (login.id, login.id, "nobody's"):
+        await vp.end_session(session_id, End.LOGOUT)
+    assert await vp.find(login.id) is None
+
+
+async def test_an_end_that_the_store_refuses_is_in_the_log_without_the_id(
+    qlik: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    vp = qlik.server.vps["sales"]
+    login = await vp.open_session(ANN, NOTHING, relogin=False)
+    await qlik.server.store.close()
+    vp.end_soon(login.id, End.NOT_ACCEPTED)
+    await vp.close()
+    assert login.short in caplog.text
+    assert login.id not in caplog.text
+
+
+@pytest.fixture
+async def qlik(tmp_path: Path) -> AsyncIterator[Site]:
+    async with site(tmp_path) as opened:
+        yield opened
