@@ -113,8 +113,11 @@ async def test_requests_under_way_are_dropped_by_a_restart() -> None:
 async def test_a_node_can_be_stopped_twice() -> None:
     node = QlikNode(SimConfig())
     await node.start()
+    port = int(str(node.http_url).rpartition(":")[2])
     await node.stop()
     await node.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_listeners_that_are_not_wanted_are_not_there() -> None:
