@@ -11,12 +11,11 @@ LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_
 # keepalive_requests: nginx closes a connection after 1000 requests by itself, which the load would take for an error.
 FILE = """\
 worker_processes 1;
-worker_rlimit_nofile 60000;
 user root;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 40000; }}
+events {{ worker_connections 20000; }}
 http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;

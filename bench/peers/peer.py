@@ -109,7 +109,10 @@ def search_path() -> str:
 def launch(
     command: Sequence[str | Path], folder: Path, core: int, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Starts it in `folder` on one core; what it prints goes to output.log there."""
+    """Starts it in `folder` on one core; what it prints goes to output.log there.
+
+    It ends with the thread that started it: call this from one that lives as long as the peer is needed.
+    """
     words = [*ON_A_CORE, str(core), *BOUND, *map(str, command)]
     environ = os.environ | {"PATH": search_path()} | dict(environment or {})
     with (folder / "output.log").open("wb") as out:
