@@ -57,7 +57,7 @@ class Gate:
     def admit(self, vp: VirtualProxy, head: RequestHead) -> Verdict | Awaitable[Verdict]:
         """At once for a session that is known here, and for a request without one. Raises Refused."""
         self._check_origin(vp, head)
-        header = head.named.get(b"cookie", b"")
+        header = head.cookie
         ids = cookies.values(header, vp.cookie) if header else []
         if len(ids) == 1:
             session = vp.peek(ids[0].decode("latin-1"))
@@ -128,7 +128,7 @@ def _is_preflight(vp: VirtualProxy, head: RequestHead) -> bool:
     cookie, no body and no credentials. QPS answers it with the response headers of the virtual proxy in the QMC."""
     named = head.named
     asks = head.method == b"OPTIONS" and b"access-control-request-method" in named and head.length == 0
-    bare = b"cookie" not in named and b"authorization" not in named
+    bare = not head.cookie and b"authorization" not in named
     return asks and bare and named.get(b"origin", b"").lower() in vp.other_origins
 
 

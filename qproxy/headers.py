@@ -110,28 +110,56 @@ class FieldMemo:
         return Rule.DROP if name.startswith(self._dropped) else Rule.PASS
 
 
-@dataclass(slots=True)
+class FieldBlock:
+    """The header fields of a request but its cookies, and what follows from them alone.
+
+    `crossing`: the lines that cross as they came, each with its CRLF; `named`: the values of READ and TAKE fields by
+    lower-case name (repeated ones joined as their grammar says), without Cookie; `length` of the body: 0 none, n bytes,
+    or CHUNKED; `framing`: the lines that tell QPS of it. Shared by all requests with the same bytes, so nothing here
+    may be changed in place.
+    """
+
+    __slots__ = ("crossing", "framing", "host", "keep_alive", "length", "minor", "named")
+
+    def __init__(self, minor: int, crossing: bytes, named: Mapping[bytes, bytes]) -> None:
+        self.minor = minor
+        self.crossing = crossing
+        self.named = named
+        self.host = named.get(b"host", b"").lower()
+        self.length = 0
+        self.framing = b""
+        self.keep_alive = minor == 1
+
+
 class RequestHead:
     """A request's head after both judges (llhttp and our own rules) let it pass.
 
-    `lines` cross as they came; `named` holds the values of READ and TAKE fields by lower-case name (repeated ones
-    joined as their grammar says); neither may be changed in place, for the next request may share them. `length` is
-    the body's: 0 none, n bytes, or CHUNKED.
+    `target` and its `path` are raw, `cookie` is the value of its Cookie field (b"" for none), `host` is in lower case;
+    the rest is its FieldBlock's, and not to be changed in place.
     """
 
-    method: bytes
-    target: bytes
-    minor: int
-    lines: list[bytes]
-    named: Mapping[bytes, bytes]
-    length: int = 0
-    keep_alive: bool = True
-    websocket: bool = False
-    size: int = 0
+    __slots__ = (
+        "cookie", "crossing", "framing", "host", "keep_alive", "length", "method", "minor", "named", "path", "target",
+        "websocket",
+    )  # fmt: skip
+
+    def __init__(self, method: bytes, target: bytes, block: FieldBlock, cookie: bytes = b"") -> None:
+        self.method = method
+        self.target = target
+        self.path = target.partition(b"?")[0]
+        self.cookie = cookie
+        self.minor = block.minor
+        self.crossing = block.crossing
+        self.named = block.named
+        self.host = block.host
+        self.length = block.length
+        self.framing = block.framing
+        self.keep_alive = block.keep_alive
+        self.websocket = False
 
     @property
-    def path(self) -> bytes:
-        return self.target.partition(b"?")[0]
+    def lines(self) -> list[bytes]:
+        return self.crossing.split(b"\r\n")[:-1]
 
 
 @dataclass(slots=True)
@@ -205,14 +233,13 @@ def tokens(value: bytes) -> list[bytes]:
     return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
 
 
-def without_nominated(head: RequestHead) -> None:
-    """Take out the lines that Connection names (RFC 9110 section 7.6.1). Raises Refused for a protected name."""
-    nominated = set(tokens(head.named.get(b"connection", b""))) - {b"keep-alive", b"close", b"upgrade"}
-    if not nominated:
-        return
-    if nominated & _PROTECTED or any(name.startswith((b"x-qlik-", b"x-forwarded-")) for name in nominated):
+def nominated(connection: bytes) -> frozenset[bytes]:
+    """The names that a Connection field wants taken out (RFC 9110 section 7.6.1). Raises Refused for a protected
+    one."""
+    names = frozenset(tokens(connection)) - {b"keep-alive", b"close", b"upgrade"}
+    if names & _PROTECTED or any(name.startswith((b"x-qlik-", b"x-forwarded-")) for name in names):
         raise Refused(Failure.BAD_REQUEST, "Connection names a protected header")
-    head.lines = without_named(head.lines, nominated)
+    return names
 
 
 def without_named(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
@@ -220,31 +247,33 @@ def without_named(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
+def whole(lines: Iterable[bytes]) -> bytes:
+    """Header lines, each with its CRLF."""
+    return b"".join([line + b"\r\n" for line in lines])
+
+
 def to_upstream(
-    head: RequestHead, cookie: bytes | None, forwarded: list[bytes], strip: Collection[bytes] = ()
-) -> list[bytes]:
-    """The header lines that QPS gets, without framing.
+    head: RequestHead, cookie: bytes | None, forwarded: bytes, strip: Collection[bytes] = frozenset()
+) -> bytes:
+    """The header fields that QPS gets, without framing.
 
     `cookie` is the Cookie value as it may cross; `forwarded` our own X-Forwarded-* lines; `strip` further names
     (lower case) that no browser may send on this virtual proxy. On an upgrade Authorization stays here: QPS
     refuses sockets that carry it.
     """
-    lines = head.lines
     if head.websocket and b"authorization" in head.named:
-        lines = without_named(lines, (b"authorization",))
-    if strip:
-        lines = without_named(lines, strip)
-    lines = [*lines, *forwarded]
-    if cookie:
-        lines.append(b"Cookie: " + cookie)
-    return lines
+        strip = {b"authorization", *strip}
+    crossing = whole(without_named(head.lines, strip)) if strip else head.crossing
+    return b"%b%bCookie: %b\r\n" % (crossing, forwarded, cookie) if cookie else crossing + forwarded
 
 
-def forwarded_lines(client: str, scheme: str, host: str, trusted_chain: bytes = b"") -> list[bytes]:
+def forwarded_lines(client: str, scheme: str, host: str, trusted_chain: bytes = b"") -> bytes:
     """X-Forwarded-* as qproxy adds them, once; `trusted_chain` is what a trusted proxy in front sent."""
     chain = trusted_chain + b", " + client.encode() if trusted_chain else client.encode()
-    return [
-        b"X-Forwarded-For: " + chain,
-        b"X-Forwarded-Proto: " + scheme.encode(),
-        b"X-Forwarded-Host: " + host.encode(),
-    ]
+    return whole(
+        [
+            b"X-Forwarded-For: " + chain,
+            b"X-Forwarded-Proto: " + scheme.encode(),
+            b"X-Forwarded-Host: " + host.encode(),
+        ]
+    )

@@ -18,7 +18,7 @@ from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
 from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
-from qproxy.headers import CHUNKED, RequestHead, ResponseHead
+from qproxy.headers import RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.routing import OWN, Routes
@@ -75,7 +75,7 @@ class Road:
         label = record.label
         label.request_id = self._new_id()
         label.client = self._around.clients.of(record.peer, head)
-        if head.named[b"host"].lower() not in self._around.hosts:
+        if head.host not in self._around.hosts:
             raise Refused(Failure.MISDIRECTED, "Host is not a public name of qproxy")
         area = self._routes.match(head.path)
         if area == OWN:
@@ -107,7 +107,7 @@ class Road:
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
         )
 
-    def _forwarded_lines(self, client: str) -> list[bytes]:
+    def _forwarded_lines(self, client: str) -> bytes:
         return headers.forwarded_lines(client, self._scheme, self._host)
 
     def _new_id(self) -> str:
@@ -156,15 +156,15 @@ class Road:
 
     def _hand_over(self, head: RequestHead, record: Record) -> HandOver:
         """The head as aiohttp's handler reads it, with what only the data plane knows of the caller."""
-        lines = [b"%s %s HTTP/1.1" % (head.method, head.target), *head.lines]
-        lines.append(b"X-Qproxy-Client: " + record.label.client.encode())
-        lines.append(b"X-Qproxy-Request: " + record.label.request_id.encode())
-        lines.extend(name + b": " + head.named[name] for name in (b"cookie", b"expect") if name in head.named)
-        if head.length == CHUNKED:
-            lines.append(b"Transfer-Encoding: chunked")
-        elif head.length:
-            lines.append(b"Content-Length: %d" % head.length)
-        return HandOver(b"\r\n".join([*lines, b"", b""]))
+        framing = b"" if head.websocket else head.framing
+        told = headers.whole(
+            [
+                b"X-Qproxy-Client: " + record.label.client.encode(),
+                b"X-Qproxy-Request: " + record.label.request_id.encode(),
+                *([b"Cookie: " + head.cookie] if head.cookie else []),
+            ]
+        )
+        return HandOver(b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (head.method, head.target, head.crossing, told, framing))
 
     # what QPS answers
 

@@ -26,9 +26,8 @@ LONGEST_REMEMBERED: Final = 256
 _DOTS = frozenset({b".", b".."})
 
 
-def check_target(target: bytes) -> None:
-    """Raises Refused(BAD_TARGET) for a target that qproxy and QPS might understand differently."""
-    path = target.partition(b"?")[0]
+def check_target(target: bytes, path: bytes) -> None:
+    """Raises Refused(BAD_TARGET) for a target, or its path, that qproxy and QPS might understand differently."""
     if len(path) <= LONGEST_REMEMBERED:
         _check_remembered(path)
     else:

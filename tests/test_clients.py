@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qproxy.clients import _MEMO, Clients
-from qproxy.headers import RequestHead
+from qproxy.headers import FieldBlock, RequestHead
 
 PROXIES = Clients([ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")])
 
 
 def head(chain: bytes | None) -> RequestHead:
-    return RequestHead(b"GET", b"/", 1, [], {} if chain is None else {b"x-forwarded-for": chain})
+    return RequestHead(b"GET", b"/", FieldBlock(1, b"", {} if chain is None else {b"x-forwarded-for": chain}))
 
 
 def test_nobody_is_trusted_unless_configured() -> None:

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qproxy.errors import Failure, Refused
+from qproxy.forwarding import head as heads
 from qproxy.forwarding.conduct import Answer
 from qproxy.forwarding.head import (
     HEAD_END,
-    Repeat,
+    LONGEST_BLOCK,
     read_request,
     read_response,
     write_answer,
@@ -78,7 +79,7 @@ def test_what_we_write_we_would_accept_again_with_the_same_framing(raw: bytes) -
         head = read_request(raw)
     except Refused:
         return
-    again = read_request(write_request(head, head.lines))
+    again = read_request(write_request(head, head.crossing))
     assert (framing(again), again.target, again.websocket) == (framing(head), head.target, head.websocket)
 
 
@@ -113,12 +114,12 @@ def test_an_upgrade_to_a_websocket_is_recognised(connection: str, upgrade: str) 
     key, version = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"
     head = request(f"Connection: {connection}", f"Upgrade: {upgrade}", key, version)
     assert head.websocket
-    assert write_request(head, []).endswith(b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert write_request(head, b"").endswith(b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 
 
 def test_an_expectation_of_100_continue_crosses() -> None:
     head = request("Expect: 100-Continue", "Content-Length: 3", start="POST /sales/x HTTP/1.1")
-    assert write_request(head, []).endswith(b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+    assert write_request(head, b"").endswith(b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")
 
 
 def test_the_absolute_form_is_reduced_to_its_path() -> None:
@@ -285,21 +286,56 @@ def test_our_own_101_carries_frames_behind_its_head() -> None:
     assert raw == b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + frames
 
 
-def test_a_connection_that_repeats_its_lines_gets_equal_heads() -> None:
-    repeat = Repeat()
-    first = read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n", repeat)
-    second = read_request(b"GET /b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n", repeat)
+def test_fields_that_were_read_before_mean_the_same_again() -> None:
+    first = read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n")
+    second = read_request(b"GET /b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nConnection: close, X-A\r\n\r\n")
     assert (second.target, second.lines, second.named) == (b"/b", first.lines, first.named)
 
 
-def test_lines_that_differ_in_one_byte_are_read_afresh() -> None:
-    repeat = Repeat()
-    read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=1\r\n\r\n", repeat)
-    assert read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=2\r\n\r\n", repeat).named[b"cookie"] == b"a=2"
+def test_cookies_are_read_afresh_each_time() -> None:
+    found = [read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=%d\r\nX: 1\r\n\r\n" % n) for n in (1, 2)]
+    assert [head.cookie for head in found] == [b"a=1", b"a=2"]
+    assert found[1].lines == [b"Host: h", b"X: 1"]
 
 
-def test_what_was_refused_is_refused_again() -> None:
-    repeat = Repeat()
+@pytest.mark.parametrize(
+    "line", [b"Cookie: a=\0", b"Cookie: a\x7f", b"Cookie: a\rb", b"Cookie: a\nb", b"Cookie: a\r\n b"]
+)
+def test_a_bad_cookie_is_refused_among_fields_that_were_good_before(line: bytes) -> None:
+    read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=1\r\nX: 1\r\n\r\n")
+    with pytest.raises(Refused):
+        read_request(b"GET /a HTTP/1.1\r\nHost: h\r\n%b\r\nX: 1\r\n\r\n" % line)
+
+
+@pytest.mark.parametrize("start", [b"FROB /a", b"CONNECT h:1", b"GET a", b"GET http://other/a", b"GET /../a"])
+def test_a_bad_request_line_is_refused_before_fields_that_were_good_before(start: bytes) -> None:
+    read_request(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+    with pytest.raises(Refused):
+        read_request(start + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+
+
+def test_the_version_is_part_of_what_is_remembered() -> None:
+    found = [read_request(b"GET /a HTTP/1.%d\r\nHost: h\r\nX: 2\r\n\r\n" % minor) for minor in (1, 0, 1, 0)]
+    assert [(head.minor, head.keep_alive) for head in found] == [(1, True), (0, False)] * 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Authorization: Basic x", "Content-Length: 1", "cookie: a=1", "Upgrade: websocket", "A: " + "x" * LONGEST_BLOCK],
+)
+def test_secrets_and_what_differs_each_time_are_not_remembered(line: str) -> None:
+    before = dict(heads._blocks)
+    request(line)
+    assert heads._blocks == before
+
+
+def test_what_is_remembered_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_BLOCKS", 3)
+    for number in range(7):
+        request(f"X: {number}")
+    assert len(heads._blocks) <= 3
+
+
+def test_two_cookie_lines_are_joined_in_their_order() -> None:
     for _ in range(2):
-        with pytest.raises(Refused):
-            read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n", repeat)
+        assert request("Cookie: a=1", "COOKIE: b=2", "Cookie: c=3").cookie == b"a=1; b=2; c=3"

@@ -2,10 +2,10 @@
 
 from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Label, Record
-from qproxy.headers import RequestHead
+from qproxy.headers import FieldBlock, RequestHead
 from qproxy.records import access_record
 
-HEAD = RequestHead(b"GET", b"/sales/a?b", 1, [], {b"host": b"bi.example", b"user-agent": b"Fire\xe9"})
+HEAD = RequestHead(b"GET", b"/sales/a?b", FieldBlock(1, b"", {b"host": b"bi.example", b"user-agent": b"Fire\xe9"}))
 LABEL = Label("r-1", "1.2.3.4", "sales", "SALES\\ann", "5f2c")
 
 
@@ -30,7 +30,7 @@ def test_a_request_that_never_ended_has_no_negative_duration() -> None:
 
 
 def test_a_head_without_host_or_agent_has_dashes() -> None:
-    access = access_record(Record("p", 0.0, RequestHead(b"GET", b"/", 0, [], {})), 1.0)
+    access = access_record(Record("p", 0.0, RequestHead(b"GET", b"/", FieldBlock(0, b"", {}))), 1.0)
     assert (access.host, access.agent, access.protocol) == ("-", "-", "HTTP/1.0")
 
 

@@ -68,7 +68,8 @@ def safe_next(target: str, path: str) -> bool:
     if "//" in own_path or not f"{own_path}/".startswith(f"{path}/") or _is_own_page(own_path):
         return False
     try:
-        check_target(target.encode("latin-1"))
+        raw = target.encode("latin-1")
+        check_target(raw, raw.partition(b"?")[0])
     except (Refused, UnicodeEncodeError):
         return False
     return True

@@ -35,14 +35,14 @@ class TunnelOwner(Protocol):
 
 @dataclass(slots=True)
 class Forward:
-    """Pass the request on: to a node of `pool`, with these header lines.
+    """Pass the request on: to a node of `pool`, with these header fields (each line with its CRLF; no framing).
 
     `rewrite` changes the answer's head in place before it goes to the browser, or gives an Answer to send instead;
     `owner` is needed on an upgrade only.
     """
 
     pool: "Pool"
-    lines: list[bytes]
+    fields: bytes
     rewrite: Callable[[ResponseHead], Answer | None]
     owner: TunnelOwner | None
 

@@ -10,7 +10,7 @@ from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
 from qproxy.forwarding.conduct import Record
 from qproxy.forwarding.exchange import Exchange
-from qproxy.forwarding.head import HEAD_END, Repeat, read_request, write_answer
+from qproxy.forwarding.head import HEAD_END, read_request, write_answer
 
 if TYPE_CHECKING:
     from qproxy.forwarding.listener import Listener
@@ -26,7 +26,7 @@ class Downstream(asyncio.Protocol):
     """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
 
     __slots__ = (
-        "_buffer", "_empty_lines", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_repeat", "_started",
+        "_buffer", "_empty_lines", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_started",
         "_unsent", "closing", "deadline", "listener", "peer", "transport", "write_paused",
     )  # fmt: skip
 
@@ -39,7 +39,6 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
         self._exchange: Exchange | None = None
         self._own: asyncio.Protocol | None = None
-        self._repeat = Repeat()
         self._empty_lines = 0
         self._lingering = False
         self._linger_end = NEVER
@@ -144,7 +143,7 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self, raw: bytes) -> None:
         try:
-            head = read_request(raw, self._repeat)
+            head = read_request(raw)
         except Refused as refused:
             self._refuse(refused.failure, refused.detail)
             return

@@ -127,7 +127,7 @@ class Exchange:
         upstream.hold(self)
         if self.downstream.write_paused:
             upstream.pause_reading()
-        head = write_request(self.head, self._forward.lines)
+        head = write_request(self.head, self._forward.fields)
         upstream.transport.write(head + self._body.held() if self._body is not None else head)
         if not upstream.write_paused:
             self.downstream.resume()

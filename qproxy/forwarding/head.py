@@ -6,7 +6,6 @@ then sorted by qproxy.headers. Nothing here knows where a request goes.
 
 import re
 import time
-from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -17,19 +16,28 @@ import httptools
 from qproxy import headers, routing
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer
-from qproxy.headers import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from qproxy.headers import CHUNKED, UNTIL_CLOSE, FieldBlock, RequestHead, ResponseHead
 
 HEAD_END: Final = b"\r\n\r\n"
 RESPONSE_HEAD_BYTES: Final = 65536
 MOST_FIELDS: Final = 256
 
+MOST_BLOCKS: Final = 2048
+LONGEST_BLOCK: Final = 2048
+"""Bytes: with MOST_BLOCKS the bound of what is remembered of requests, some 10 MB at the very worst."""
+
+_COOKIE: Final = b"\r\nCookie: "
+_CONTROL = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+_PLAIN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_NOT_REMEMBERED = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
+"""Secret, or different each time."""
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 _BODYLESS_STATUS = frozenset({204, 304})
 _ABSOLUTE_FORM = re.compile(rb"https?://(?P<authority>[^/?#@\\]+)(?P<rest>[/?].*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(rb"[a-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?", re.IGNORECASE)
 _PLAIN_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_REQUEST_LINE = re.compile(rb"([A-Z-]+) ([\x21-\x7e]+) HTTP/1\.([01])")
+_REQUEST_LINE = re.compile(rb"([A-Z-]+) ([\x21-\x7e]+) HTTP/1\.[01]")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -40,50 +48,75 @@ class _Silent:
 
 _SILENT = _Silent()
 
-
-class Repeat:
-    """The header lines of one connection's previous request: browsers send the same ones again and again."""
-
-    __slots__ = ("block", "lines", "named")
-
-    def __init__(self) -> None:
-        self.block = b""
-        self.lines: list[bytes] = []
-        self.named: Mapping[bytes, bytes] = {}
+_blocks: dict[bytes, FieldBlock] = {}
+"""The fields of requests that were accepted, by their bytes. Forgets everything when full; never a cookie."""
 
 
-def read_request(raw: bytes, repeat: Repeat | None = None) -> RequestHead:
+def read_request(raw: bytes) -> RequestHead:
     """The bytes of one request head, up to and with its empty line. Raises Refused with the status to answer.
 
-    `repeat` is the connection's own; lines equal to the last ones to the byte are sorted only once.
+    Header fields that were read before, byte for byte, are not judged and sorted again: of a browser's next request
+    only the request line and the cookies are new.
     """
     end = raw.find(b"\r\n")
     match = _REQUEST_LINE.fullmatch(raw, 0, end)
     if match is None:
         raise _bad_request_line(raw[:end])
-    method, target, minor = match[1], match[2], 1 if match[3] == b"1" else 0
-    if method in _REFUSED_METHODS:
-        raise Refused(Failure.METHOD_REFUSED, method.decode())
-    _judge(httptools.HttpRequestParser(_SILENT), raw)
-    block = raw[end:]
-    if repeat is not None and repeat.block == block:
-        head = RequestHead(method, target, minor, repeat.lines, repeat.named, size=len(raw))
+    method, target = match.groups()
+    start = raw.find(_COOKIE, end)
+    if start < 0:
+        cookie, rest = b"", raw[end - 1 :]
     else:
-        head = RequestHead(method, target, minor, *_sorted(block), size=len(raw))
-        if repeat is not None:
-            repeat.block, repeat.lines, repeat.named = block, head.lines, head.named
-    _check_host(head)
-    routing.check_target(head.target)
-    _frame_request(head)
-    _persist_or_upgrade(head)
+        stop = raw.find(b"\r\n", start + 2)
+        cookie, rest = raw[start + len(_COOKIE) : stop], raw[end - 1 : start] + raw[stop:]
+    block = _blocks.get(rest)
+    if block is None or method not in _PLAIN_METHODS or not target.startswith(b"/") or _CONTROL.search(cookie):
+        return _read_afresh(raw, method, target, rest)
+    head = RequestHead(method, target, block, cookie.strip(b" \t"))
+    routing.check_target(target, head.path)
     return head
 
 
-def _sorted(block: bytes) -> tuple[list[bytes], dict[bytes, bytes]]:
-    lines = block[2:-4].split(b"\r\n") if len(block) > len(HEAD_END) else []
+def _read_afresh(raw: bytes, method: bytes, target: bytes, rest: bytes) -> RequestHead:
+    """`rest` is the head without its method, target and first Cookie line: what may be remembered of it."""
+    if method in _REFUSED_METHODS:
+        raise Refused(Failure.METHOD_REFUSED, method.decode())
+    _judge(httptools.HttpRequestParser(_SILENT), raw)
+    lines = raw[raw.find(b"\r\n") + 2 : -4].split(b"\r\n")
     if len(lines) > MOST_FIELDS:
         raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
-    return headers.sort_request(lines)
+    passed, named = headers.sort_request(lines if lines[0] else ())
+    cookie = named.pop(b"cookie", b"")
+    block = _block(1 if rest.startswith(b"1") else 0, passed, named)
+    head = RequestHead(method, _origin_form(method, target, block.host), block, cookie)
+    routing.check_target(head.target, head.path)
+    if b"upgrade" in named:
+        _check_upgrade(head)
+    elif named.keys().isdisjoint(_NOT_REMEMBERED) and len(lines) < MOST_FIELDS:
+        _remember(rest, block)
+    return head
+
+
+def _remember(rest: bytes, block: FieldBlock) -> None:
+    if len(rest) > LONGEST_BLOCK or b"\ncookie:" in rest.lower():
+        return
+    if len(_blocks) >= MOST_BLOCKS:
+        _blocks.clear()
+    _blocks[rest] = block
+
+
+def _block(minor: int, passed: list[bytes], named: dict[bytes, bytes]) -> FieldBlock:
+    connection = named.get(b"connection")
+    if connection is not None and connection not in _PLAIN_KEEP_ALIVE and (names := headers.nominated(connection)):
+        passed = headers.without_named(passed, names)
+    block = FieldBlock(minor, headers.whole(passed), named)
+    if not _is_host(block.host):
+        raise Refused(Failure.BAD_REQUEST, "no Host, or one that is no host name")
+    _frame_request(block)
+    _expect(block)
+    if connection is not None and b"close" in headers.tokens(connection):
+        block.keep_alive = False
+    return block
 
 
 def _judge(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, raw: bytes) -> None:
@@ -107,21 +140,19 @@ def _bad_request_line(line: bytes) -> Refused:
     return Refused(Failure.BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.x")
 
 
-def _check_host(head: RequestHead) -> None:
-    host = head.named.get(b"host", b"")
-    if not _is_host(host):
-        raise Refused(Failure.BAD_REQUEST, "no Host, or one that is no host name")
-    if head.target.startswith(b"/"):
-        return
-    absolute = _ABSOLUTE_FORM.fullmatch(head.target)
+def _origin_form(method: bytes, target: bytes, host: bytes) -> bytes:
+    """The target as a path, also of one in absolute form (RFC 9112 section 3.2)."""
+    if target.startswith(b"/"):
+        return target
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
     if absolute is None:
-        if head.target == b"*" and head.method == b"OPTIONS":
+        if target == b"*" and method == b"OPTIONS":
             raise Refused(Failure.METHOD_REFUSED, "OPTIONS *")
         raise Refused(Failure.BAD_TARGET, "the target is not a path")
-    if absolute["authority"].lower() != host.lower():
+    if absolute["authority"].lower() != host:
         raise Refused(Failure.MISDIRECTED, "the target names another host than Host")
     rest: bytes = absolute["rest"] or b"/"
-    head.target = rest if rest.startswith(b"/") else b"/" + rest
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 @lru_cache(maxsize=256)
@@ -129,40 +160,37 @@ def _is_host(host: bytes) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def _frame_request(head: RequestHead) -> None:
+def _frame_request(block: FieldBlock) -> None:
     """RFC 9112 section 6: one clear length, or the request is refused."""
-    coding = head.named.get(b"transfer-encoding")
-    length = head.named.get(b"content-length")
+    coding = block.named.get(b"transfer-encoding")
+    length = block.named.get(b"content-length")
     if coding is not None:
-        if length is not None or head.minor == 0:
+        if length is not None or block.minor == 0:
             raise Refused(Failure.BAD_FRAMING, "Transfer-Encoding with Content-Length or in HTTP/1.0")
         if coding.lower() != b"chunked":
             raise Refused(Failure.CODING_REFUSED, "a transfer coding other than chunked")
-        head.length = CHUNKED
+        block.length = CHUNKED
+        block.framing = b"Transfer-Encoding: chunked\r\n"
     elif length is not None:
         if not length.isdigit() or len(length) > 18:
             raise Refused(Failure.BAD_FRAMING, "Content-Length is no number")
-        head.length = int(length)
+        block.length = int(length)
+        block.framing = b"Content-Length: %d\r\n" % block.length
 
 
-def _persist_or_upgrade(head: RequestHead) -> None:
-    expect = head.named.get(b"expect")
-    if expect is not None and expect.lower() != b"100-continue":
-        raise Refused(Failure.BAD_REQUEST, "an expectation other than 100-continue")
-    connection = head.named.get(b"connection")
-    head.keep_alive = head.minor == 1
-    if connection is None or connection in _PLAIN_KEEP_ALIVE:
+def _expect(block: FieldBlock) -> None:
+    expect = block.named.get(b"expect")
+    if expect is None:
         return
-    named = headers.tokens(connection)
-    if b"close" in named:
-        head.keep_alive = False
-    if b"upgrade" in named and b"upgrade" in head.named:
-        _check_upgrade(head)
-    headers.without_nominated(head)
+    if expect.lower() != b"100-continue":
+        raise Refused(Failure.BAD_REQUEST, "an expectation other than 100-continue")
+    block.framing += b"Expect: 100-continue\r\n"
 
 
 def _check_upgrade(head: RequestHead) -> None:
     """RFC 6455 section 4.2.1. An upgrade to anything else is not passed on: the request stays plain HTTP."""
+    if b"upgrade" not in headers.tokens(head.named.get(b"connection", b"")):
+        return
     if headers.tokens(head.named[b"upgrade"]) != [b"websocket"]:
         return
     key = head.named.get(b"sec-websocket-key", b"")
@@ -172,6 +200,7 @@ def _check_upgrade(head: RequestHead) -> None:
     if b"content-length" in head.named:
         raise Refused(Failure.BAD_UPGRADE, "an upgrade with a Content-Length")
     head.websocket = True
+    head.framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
 def read_response(raw: bytes, method: bytes) -> ResponseHead:
@@ -215,19 +244,9 @@ def _response_length(head: ResponseHead, method: bytes) -> int:
     return UNTIL_CLOSE if length is None else int(length)
 
 
-def write_request(head: RequestHead, lines: list[bytes]) -> bytes:
-    """The head as QPS gets it: the request line, `lines`, and exactly one framing."""
-    parts = [head.method + b" " + head.target + b" HTTP/1.1", *lines]
-    if head.length == CHUNKED:
-        parts.append(b"Transfer-Encoding: chunked")
-    elif b"content-length" in head.named:
-        parts.append(b"Content-Length: %d" % head.length)
-    if head.websocket:
-        parts.append(b"Connection: Upgrade\r\nUpgrade: websocket")
-    elif b"expect" in head.named:
-        parts.append(b"Expect: 100-continue")
-    parts.append(HEAD_END[:2])
-    return b"\r\n".join(parts)
+def write_request(head: RequestHead, fields: bytes) -> bytes:
+    """The head as QPS gets it: the request line, `fields`, and exactly one framing."""
+    return b"".join((head.method, b" ", head.target, b" HTTP/1.1\r\n", fields, head.framing, b"\r\n"))
 
 
 def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:

@@ -214,7 +214,7 @@ def _slim(record: Record) -> None:
     """Keep of the request's head only what the log will tell: a socket may be open for days."""
     head = record.head
     if head is not None:
-        head.lines = []
+        head.cookie = head.crossing = b""
         head.named = {name: head.named[name] for name in LOGGED if name in head.named}
 
 

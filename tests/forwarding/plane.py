@@ -15,6 +15,7 @@ from typing import Any
 from forwarding.wire import LIMIT, Wire, ok
 from waiting import eventually
 
+from qproxy import headers
 from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Limits, Record, Timeouts
 from qproxy.forwarding.listener import Listener
@@ -103,8 +104,8 @@ class Straight:
         self.page: Callable[[], asyncio.Protocol] = asyncio.Protocol
 
     def forward(self, head: RequestHead, record: Record) -> Forward:
-        lines = [line for line in head.lines if not line.lower().startswith(b"authorization")]
-        return Forward(self.pool, lines, lambda answer: None, self.owner if head.websocket else None)
+        fields = headers.to_upstream(head, None, b"", {b"authorization"})
+        return Forward(self.pool, fields, lambda answer: None, self.owner if head.websocket else None)
 
     def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
         self.asked.append(record)
