@@ -1,0 +1,224 @@
+"""Results as text: the table on the terminal, RESULTS.md, and the small table in the README.
+
+All figures come from Results; nothing is rounded before it is compared. It must not measure, and what it writes holds
+no path of this machine and no time but the date.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import plot
+from bench.floors import Floor, Verdict
+from bench.results import BUSY, OURS, Results, Spread
+from bench.workloads import MEASURES, WORKLOADS, Measure, Workload
+
+START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+"""What run.py --results replaces in the README stands between these two lines."""
+IDLE_SHARE = 0.02
+"""Of a core: more than the peers without load may use together."""
+TITLES = {
+    "qproxy": "qproxy", "qproxy-quiet": "qproxy without access log", "qproxy-compiled": "qproxy, compiled",
+    "nginx": "nginx", "nginx-64k": "nginx, 64 KB buffers", "haproxy": "HAProxy", "caddy": "Caddy",
+    "node-http-proxy": "Node http-proxy", "configurable-http-proxy": "configurable-http-proxy",
+    "naive": "naive aiohttp proxy", "relay": "bare relay in C (no HTTP)",
+}  # fmt: skip
+UNITS = {
+    "us": ((1e6, "s"), (1e3, "ms"), (1.0, "us")),
+    "B": ((1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "1/s": ((1.0, "/s"),),
+}
+README_ROWS = (
+    "get-1k", "get-1k-tls", "get-100k", "get-100k-tls", "download", "upload", "connect-full", "ws-200b-100",
+    "ws-16kb-100", "ws-1mb-100", "ws-200b-100-tls", "hub",
+)  # fmt: skip
+README_PEERS = ("nginx", "haproxy", "caddy", "node-http-proxy", "naive")
+
+
+def amount(value: float, unit: str) -> str:
+    """With three digits that count: 52.1 us, 1.24 ms, 3,410 /s."""
+    for factor, name in UNITS[unit]:
+        if abs(value) >= factor or factor == UNITS[unit][-1][0]:
+            scaled = value / factor
+            digits = 0 if abs(scaled) >= 100 else 1 if abs(scaled) >= 10 else 2
+            return f"{scaled:,.{digits}f} {name}"
+    raise AssertionError("each unit has a smallest one")
+
+
+def times(ratio: Spread | None) -> str:
+    return f"{ratio.median:.2f}" if ratio else ""
+
+
+def bound_text(floor: Floor) -> str:
+    what = MEASURES[floor.measure]
+    word = "at least" if floor.at_least is not None else "at most"
+    if floor.peer:
+        return f"{word} {floor.bound:g} of {TITLES.get(floor.peer, floor.peer)} ({what.title})"
+    return f"{word} {amount(floor.bound, what.unit)} ({what.title})"
+
+
+# the terminal
+
+
+def show(workload: Workload, results: Results) -> None:
+    print("\n".join(terminal_table(workload, results)), flush=True)
+
+
+def terminal_table(workload: Workload, results: Results) -> list[str]:
+    """A line for each peer: median, extremes, and how many times better qproxy is."""
+    lines = [f"\n{workload.name}: {workload.title}"]
+    for name in workload.measures:
+        measure = MEASURES[name]
+        lines.append(
+            f"  {measure.title:<28}{'median':>10}  {'min .. max':<22}{'per second':>10}  core   qproxy is x of it"
+        )
+        for peer in results.peers(workload.name):
+            spread = results.spread(workload.name, peer, name)
+            if spread:
+                lines.append(_terminal_row(workload.name, peer, (measure, spread), results))
+    return lines + [f"  ! {warning}" for warning in warnings(workload.name, results)]
+
+
+def _terminal_row(workload: str, peer: str, found: tuple[Measure, Spread], results: Results) -> str:
+    measure, spread = found
+    extremes = f"{amount(spread.low, measure.unit)} .. {amount(spread.high, measure.unit)}"
+    speed, busy = results.spread(workload, peer, "per_second"), results.spread(workload, peer, "busy")
+    ratio = results.ratio(workload, measure.name, peer) if peer != OURS else None
+    against = f"{ratio.median:.2f}  ({ratio.low:.2f} .. {ratio.high:.2f})" if ratio else ""
+    return (
+        f"  {peer:<28}{amount(spread.median, measure.unit):>10}  {extremes:<22}"
+        f"{f'{speed.median:,.0f}' if speed else '':>10}  {f'{busy.median:4.0%}' if busy else '    '}   {against}"
+    )
+
+
+def warnings(workload: str, results: Results) -> list[str]:
+    """What a reader of this workload's figures must know."""
+    peers = results.peers(workload)
+    busy = {peer: results.spread(workload, peer, "busy") for peer in peers}
+    lazy = [f"{peer} {spread.median:.0%}" for peer, spread in busy.items() if spread and spread.median < BUSY]
+    idle = {peer: results.spread(workload, peer, "idle_share") for peer in peers}
+    noisy = [f"{spread.high:.1%} during {peer}" for peer, spread in idle.items() if spread and spread.high > IDLE_SHARE]
+    found = []
+    if lazy:
+        found.append(f"core not busy, so only CPU counts, not operations a second: {', '.join(lazy)}")
+    if noisy:
+        found.append(f"peers without load used CPU: {', '.join(noisy)}")
+    return found
+
+
+def verdict_table(verdicts: Iterable[Verdict]) -> str:
+    return "\n".join(["Floors", *(f"  {_verdict_row(one)}" for one in verdicts)])
+
+
+def _verdict_row(verdict: Verdict) -> str:
+    word = "held" if verdict.held else "MISSED" if verdict.measured else "NOT MEASURED"
+    return f"{word:<13}{verdict.floor.workload:<18}{_measured(verdict):<22}{bound_text(verdict.floor)}"
+
+
+def _measured(verdict: Verdict) -> str:
+    floor = verdict.floor
+    unit = MEASURES[floor.measure].unit
+    return ", ".join(f"{value:.2f}" if floor.peer else amount(value, unit) for value in verdict.values)
+
+
+# files
+
+
+def write(results: Results, verdicts: Sequence[Verdict], root: Path) -> None:
+    """RESULTS.md and results.svg, and the README's table where it has the two marks."""
+    folder = root / "bench"
+    (folder / "RESULTS.md").write_text(results_page(results, verdicts), encoding="utf-8")
+    (folder / "results.svg").write_text(plot.svg(results), encoding="utf-8")
+    readme = root / "README.md"
+    readme.write_text(refreshed(readme.read_text(encoding="utf-8"), readme_table(results)), encoding="utf-8")
+
+
+def refreshed(text: str, table: str) -> str:
+    """The text with the table between the marks; unchanged where it has none."""
+    between = re.compile(f"{re.escape(START)}.*?{re.escape(END)}", re.DOTALL)
+    return between.sub(lambda _: f"{START}\n{table}\n{END}", text)
+
+
+def readme_table(results: Results) -> str:
+    rows = [one for one in WORKLOADS if one.name in README_ROWS and results.peers(one.name)]
+    head = ["CPU per operation", "qproxy", *(f"x {TITLES[peer]}" for peer in README_PEERS)]
+    return table(head, (_readme_row(one, results) for one in rows))
+
+
+def _readme_row(workload: Workload, results: Results) -> list[str]:
+    spread = results.spread(workload.name, OURS, workload.measure.name)
+    ratios = [times(results.ratio(workload.name, workload.measure.name, peer)) for peer in README_PEERS]
+    return [workload.title, amount(spread.median, workload.measure.unit) if spread else "", *ratios]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown; the first column is text, the others are figures."""
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
+def results_page(results: Results, verdicts: Sequence[Verdict]) -> str:
+    groups = dict.fromkeys(one.group for one in WORKLOADS if results.peers(one.name))
+    parts = [_opening(results), _versions(results), *(_group(name, results) for name in groups), _floors(verdicts)]
+    return "\n\n".join([part for part in parts if part]) + "\n"
+
+
+def _opening(results: Results) -> str:
+    setting = results.setting
+    machine = setting.get("machine", {})
+    return f"""# What qproxy costs beside other proxies
+
+Written by `bench/run.py --results`; do not edit. Measured on {setting.get("date")}: {machine.get("processor")},
+{machine.get("cores")} cores, {machine.get("memory_gb")} GB, Linux {machine.get("kernel")};
+{setting.get("rounds")} rounds.
+
+Each proxy had one core for itself; load and upstream had the other one. All ran side by side and took turns within each
+round. CPU is user and system time of all processes of a proxy, divided by the operations; memory is PSS. "qproxy is x
+times" is the proxy's cost divided by qproxy's, so above 1.00 qproxy is cheaper: **these rows are in bold where qproxy
+loses**. Min and max are those of the rounds. Every answer's status and length were checked, and the upstream counted
+exactly the operations that were sent. Requests are browser-like: 64 variants of some 15 header fields, with foreign
+cookies and the cookie of a session; through qproxy that session is logged in, and all its logs are on.
+
+![CPU of each proxy divided by qproxy's](results.svg)"""
+
+
+def _versions(results: Results) -> str:
+    versions = results.setting.get("versions", {})
+    left_out = results.setting.get("left_out", {})  # the reasons may name paths of this machine
+    lines = [f"* {TITLES.get(name, name)}: {version}" for name, version in versions.items()]
+    lines += [f"* {TITLES.get(name, name)} was not there and is left out" for name in left_out]
+    return "\n".join(["## Versions", "", *lines]) if lines else ""
+
+
+def _group(name: str, results: Results) -> str:
+    workloads = [one for one in WORKLOADS if one.group == name and results.peers(one.name)]
+    return "\n\n".join([f"## {name}", *(_section(one, results) for one in workloads)])
+
+
+def _section(workload: Workload, results: Results) -> str:
+    lines = [f"### {workload.title} (`{workload.name}`)"]
+    for measure in workload.measures:
+        head = [MEASURES[measure].title, "median", "min", "max", "operations a second", "qproxy is x times"]
+        rows = [_row(workload.name, measure, peer, results) for peer in results.peers(workload.name)]
+        lines.append(table(head, [row for row in rows if row]))
+    return "\n\n".join(lines + [f"{warning[0].upper()}{warning[1:]}." for warning in warnings(workload.name, results)])
+
+
+def _row(workload: str, measure: str, peer: str, results: Results) -> list[str]:
+    spread = results.spread(workload, peer, measure)
+    if spread is None:
+        return []
+    speed = results.spread(workload, peer, "per_second")
+    ratio = results.ratio(workload, measure, peer) if peer != OURS else None
+    unit = MEASURES[measure].unit
+    cells = [amount(value, unit) for value in (spread.median, spread.low, spread.high)]
+    text = f"**{times(ratio)}**" if ratio and ratio.median < 1 else times(ratio)
+    return [TITLES.get(peer, peer), *cells, f"{speed.median:,.0f}" if speed else "", text]
+
+
+def _floors(verdicts: Sequence[Verdict]) -> str:
+    rows = [
+        [one.floor.workload, bound_text(one.floor), _measured(one) or "not measured", "yes" if one.held else "**no**"]
+        for one in verdicts
+    ]
+    return f"## Floors\n\n{table(['workload', 'bound', 'measured', 'held'], rows)}"

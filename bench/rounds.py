@@ -1,0 +1,159 @@
+"""Runs a plan: every workload in rounds, in each round every peer once, A B A B, and says what does not count.
+
+Each peer of a workload stays up during its rounds while only one gets load. A measurement that fails is thrown away
+with a loud message. It must not know how a figure is made or what it should be.
+"""
+
+import contextlib
+import datetime
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.build import build
+
+from bench import machine, own
+from bench.fleet import Fleet
+from bench.load import Failed, start_upstream
+from bench.measure import FRESH, WAYS, Scene, Way
+from bench.peers.lineup import peer
+from bench.peers.peer import Kind, Peer, PeerError, Running
+from bench.peers.qproxy import QProxy
+from bench.results import Results, Sample
+from bench.site import new_site
+from bench.versions import versions
+from bench.workloads import Workload
+
+COMPILED = "qproxy-compiled"
+ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
+Show = Callable[[Workload, Results], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """No `peers` means all that a workload names. `compiled` is the Python of another build of qproxy."""
+
+    workloads: tuple[Workload, ...]
+    peers: tuple[str, ...] = ()
+    rounds: int = 3
+    seconds: float = 1.0
+    compiled: Path | None = None
+
+    def only(self, names: Iterable[str]) -> "Plan":
+        return replace(self, workloads=tuple(one for one in self.workloads if one.name in set(names)))
+
+    def of(self, workload: Workload) -> tuple[str, ...]:
+        """Who takes part, in the order of the workload's own list."""
+        known = [*workload.peers, *([COMPILED] if self.compiled and "qproxy" in workload.peers else [])]
+        return tuple(name for name in known if not self.peers or name in self.peers)
+
+    def make(self, name: str, kind: Kind) -> Peer:
+        """Raises PeerError for a name that is not known."""
+        if name == COMPILED and self.compiled:
+            return QProxy(kind, name=COMPILED, interpreter=self.compiled)
+        try:
+            return peer(name, kind)
+        except KeyError:
+            raise PeerError(f"no peer is called {name!r}") from None
+
+
+@dataclass(frozen=True)
+class Quick:
+    workloads: tuple[str, ...]
+    peers: tuple[str, ...]
+    rounds: int
+    seconds: float
+
+
+QUICK = Quick(
+    ("get-1k", "get-1k-tls", "get-100k", "download", "upload", "connect-full", "ws-200b-100", "ws-16kb-100",
+     "ws-1mb-1", "idle-1000", "rate-1000"),
+    ("nginx", "haproxy", "caddy", "qproxy"),
+    2,
+    0.5,
+)  # fmt: skip
+
+
+def measure(plan: Plan, show: Show) -> Results:
+    """`show` is called after each workload. What was thrown away is named in the setting."""
+    ours, theirs = machine.cores()
+    machine.stay_on(theirs)
+    results = Results({
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "machine": machine.Machine.here().as_data(),
+        "rounds": plan.rounds,
+        "thrown_away": [],
+        "left_out": {},
+    })  # fmt: skip
+    site = new_site()
+    programs = build()
+    tls = ["--tls-port", str(site.upstream_tls_port), "--cert", str(site.certificate), "--key", str(site.key)]
+    upstream = start_upstream(programs["upstream"], tls, site.upstream_port)
+    with contextlib.closing(upstream), Fleet(site, ours, plan.make) as fleet:
+        scene = Scene(site, upstream, programs["load"], plan.seconds)
+        for workload in plan.workloads:
+            _rounds(plan, workload, Stage(scene, fleet, results))
+            show(workload, results)
+    results.setting["versions"] = versions(one.peer for one in results.samples)
+    return results
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a workload is run."""
+
+    scene: Scene
+    fleet: Fleet
+    results: Results
+
+    def able(self, workload: Workload, names: Iterable[str]) -> list[str]:
+        """Those that can be measured; the others are noted with the reason."""
+        found = []
+        for name in names:
+            if not self.fleet.serves(name, workload.front):
+                continue
+            reason = self.fleet.why_not(name, workload.front)
+            if reason:
+                self.leave_out(name, reason)
+            else:
+                found.append(name)
+        return found
+
+    def leave_out(self, name: str, reason: str) -> None:
+        if self.results.setting["left_out"].setdefault(name, reason) is reason:
+            print(f"{name} is left out: {reason}", file=sys.stderr, flush=True)
+
+    def throw_away(self, what: str, error: Exception) -> None:
+        line = f"{what}: {error}"
+        self.results.setting["thrown_away"].append(line)
+        print(f"*** THROWN AWAY, THE RUN FAILS: {line}", file=sys.stderr, flush=True)
+
+
+def _rounds(plan: Plan, workload: Workload, stage: Stage) -> None:
+    peers = stage.able(workload, plan.of(workload))
+    for number in range(plan.rounds):
+        stage.scene.straight.clear()
+        for name in peers:
+            what = f"{workload.name} {name} round {number + 1}"
+            try:
+                running = _running(stage.fleet, workload, name, number)
+                figures = _one(stage, workload, running)
+            except (Failed, PeerError) as error:
+                stage.throw_away(what, error)
+                continue
+            stage.results.samples.append(Sample(workload.name, name, number, figures))
+
+
+def _running(fleet: Fleet, workload: Workload, name: str, number: int) -> Running:
+    if workload.kind in FRESH:
+        return fleet.fresh(name, workload.front)
+    return fleet.get(name, workload.front)
+
+
+def _one(stage: Stage, workload: Workload, running: Running) -> dict[str, float]:
+    before = stage.fleet.cpu_of_others(running), time.monotonic()
+    figures = ALL_WAYS[workload.kind](stage.scene, workload, running)
+    idle = (stage.fleet.cpu_of_others(running) - before[0]) / (time.monotonic() - before[1])
+    return figures | {"idle_share": idle}

@@ -1,0 +1,120 @@
+"""The benchmark's one command: builds, starts, measures side by side, prints, compares, writes down.
+
+    bench/run.py                  everything, about 12 minutes; JSON lines in bench/.work/results.jsonl
+    bench/run.py --quick          the most telling workloads, about 80 seconds
+    bench/run.py --only get-1k --peers nginx,qproxy
+    bench/run.py --check          floors.yaml: exit status 1 when one is missed twice
+    bench/run.py --results        everything, then RESULTS.md, results.svg and the README's table
+
+The proxy has the first core for itself; load, upstream and this program share the second one. Exit status 1: a floor
+is missed, or a measurement does not count. Exit status 2: it cannot run here.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench import floors, machine, report  # noqa: E402
+from bench.install import install  # noqa: E402
+from bench.load import Failed  # noqa: E402
+from bench.peers.peer import PeerError  # noqa: E402
+from bench.results import Results  # noqa: E402
+from bench.rounds import QUICK, Plan, measure  # noqa: E402
+from bench.site import WORK  # noqa: E402
+from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
+
+MISSED, CANNOT = 1, 2
+
+
+def options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench/run.py", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="the most telling workloads only, shorter")
+    parser.add_argument("--only", metavar="NAME,..", type=_names, default=(), help="workloads, or what they begin with")
+    parser.add_argument("--peers", metavar="NAME,..", type=_names, default=(), help="proxies that take part")
+    parser.add_argument("--rounds", type=int, default=0, help="of A B A B (default 3)")
+    parser.add_argument("--seconds", type=float, default=0.0, help="for each load (default 1.0)")
+    parser.add_argument("--compiled", metavar="PYTHON", type=Path, help="a venv's Python whose qproxy is compiled")
+    parser.add_argument("--install", action="store_true", help="get the other proxies first")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a floor is missed in 2 of 2 attempts")
+    parser.add_argument("--results", action="store_true", help="write RESULTS.md, results.svg and the README's table")
+    parser.add_argument("--json", metavar="FILE", type=Path, default=WORK / "results.jsonl", help="where samples go")
+    parser.add_argument("--read", metavar="FILE", type=Path, help="take samples from there instead of measuring")
+    parser.add_argument("--list", action="store_true", help="name workloads and floors, measure nothing")
+    return parser.parse_args(words)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def plan(given: argparse.Namespace) -> Plan:
+    """Raises Unknown and floors.BadFloors."""
+    workloads = chosen(given.only or (QUICK.workloads if given.quick else ()))
+    peers = given.peers or (QUICK.peers if given.quick and not given.only else ())
+    if given.check:
+        floored = {floor.workload for floor in floors.read()}
+        workloads = tuple(one for one in workloads if one.name in floored)
+    return Plan(
+        workloads,
+        peers,
+        given.rounds or (QUICK.rounds if given.quick else 3),
+        given.seconds or (QUICK.seconds if given.quick else 1.0),
+        given.compiled.absolute() if given.compiled else None,  # a venv's Python is a link that must not be followed
+    )
+
+
+def listing() -> str:
+    lines = [f"{one.name:<20} {one.title:<50} {one.measure.title}" for one in WORKLOADS]
+    bounds = [f"{one.workload:<20} {report.bound_text(one):<50} {one.why}" for one in floors.read()]
+    return "\n".join(["Workloads", *lines, "", "Floors", *bounds])
+
+
+def check(wanted: Plan, results: Results) -> bool:
+    """Whether all floors of the workloads in question hold, after a second attempt where needed."""
+
+    def again(missed: set[str]) -> Results:
+        print(f"\nA second attempt at {', '.join(sorted(missed))}", flush=True)
+        return measure(wanted.only(missed), report.show)
+
+    names = {one.name for one in wanted.workloads}
+    concerned = [floor for floor in floors.read() if floor.workload in names]
+    verdicts = floors.settle(concerned, results, again)
+    print("\n" + report.verdict_table(verdicts), flush=True)
+    return all(verdict.held for verdict in verdicts)
+
+
+def work(given: argparse.Namespace) -> int:
+    wanted = plan(given)
+    if given.install and (problems := install()):
+        print("\n".join(problems), file=sys.stderr)
+        return CANNOT
+    results = Results.read(given.read) if given.read else measure(wanted, report.show)
+    if not given.read:
+        results.save(given.json)
+    if given.results:
+        report.write(results, floors.judge(floors.read(), [results]), ROOT)
+    held = check(wanted, results) if given.check else True
+    thrown_away = results.setting.get("thrown_away", [])
+    for line in thrown_away:
+        print(f"THROWN AWAY: {line}", file=sys.stderr)
+    return 0 if held and not thrown_away else MISSED
+
+
+def main(words: Sequence[str]) -> int:
+    given = options(words)
+    try:
+        if given.list:
+            print(listing())
+            return 0
+        return work(given)
+    except (Unknown, floors.BadFloors, machine.Unfit, PeerError, Failed, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return CANNOT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
