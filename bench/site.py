@@ -17,18 +17,22 @@ SERVER_NAME = "localhost"
 # Below the ports that Linux gives to connections by itself: thousands of those are open when a peer starts.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 TRIES = 200
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on now. OSError when none is found."""
+    """A port that nobody listens on now, and that was not given before. OSError when none is found."""
     for _ in range(TRIES):
         port = random.randint(FIRST_PORT, LAST_PORT)  # noqa: S311 - not a secret
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
-            return port
+        _given.add(port)
+        return port
     raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT} in {TRIES} tries")
 
 
