@@ -8,13 +8,15 @@ import contextlib
 import http.client
 import json
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DEADLINE_S = 90.0
 START_S = 10.0
+TOLD = 300
 
 
 class Failed(Exception):
@@ -28,38 +30,40 @@ class Counters:
     requests: int = 0
     messages: int = 0
     bodies: int = 0
-    connections: int = 0
-    open: int = 0
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> "Counters":
+    def read(cls, data: Mapping[str, Any]) -> "Counters":
         return cls(**{name: int(data[name]) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a load said at its end. `operations` were completed and checked; times are microseconds."""
+    """What a load said at its end: `operations` that were completed and checked, of `requests` heads; microseconds.
+
+    The `bad_` counts are answers that were not as they should be; `unserved` were due but never answered.
+    """
 
     operations: int
+    requests: int
     errors: int
     bad_status: int
     bad_length: int
+    bad_content: int
+    unserved: int
     bytes_in: int
-    seconds: float
     p50_us: float
     p99_us: float
-    more: dict[str, Any]
+    first_error: str = ""
 
     @classmethod
-    def read(cls, line: str) -> "Report":
-        data = json.loads(line)
-        known = {name: data.pop(name) for name in cls.__dataclass_fields__ if name != "more"}
-        return cls(**known, more=data)
+    def read(cls, data: Mapping[str, Any]) -> "Report":
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
     def complaints(self) -> list[str]:
         """Empty when every answer was as it should be."""
-        counts = {"errors": self.errors, "bad_status": self.bad_status, "bad_length": self.bad_length}
-        found = [f"{count} {name}" for name, count in counts.items() if count]
+        names = ("errors", "bad_status", "bad_length", "bad_content", "unserved")
+        found = [f"{getattr(self, name)} {name}" for name in names if getattr(self, name)]
+        found += [f"the first error was: {self.first_error}"] if self.first_error else []
         return found + ([] if self.operations else ["no operation was completed"])
 
 
@@ -93,50 +97,55 @@ def start_upstream(binary: Path, arguments: list[str], port: int) -> Upstream:
 
 
 class Load:
-    """A load under way. `line` is its next line; `finish` lets it end and gives its last one as a report."""
+    """A load under way that waits, once its connections are open, for `go`, and after its report for `end`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
+    def opened(self) -> dict[str, Any]:
+        """Once all connections are open: {"open": n, "errors": n}."""
+        return self._line()
 
-    def line(self) -> dict[str, Any]:
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def report(self) -> Report:
+        """At the end of the load; its connections are open still."""
+        return Report.read(self._line())
+
+    def end(self) -> None:
+        """Closes the connections."""
+        _, complained = self._process.communicate(timeout=START_S)
+        if self._process.returncode != 0:
+            raise Failed(f"the load ended with status {self._process.returncode}: {complained.strip()[-TOLD:]}")
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         text = self._process.stdout.readline()
         if not text:
-            raise Failed(f"the load ended without a word: {self._complaint()}")
+            _, complained = self._process.communicate(timeout=START_S)
+            raise Failed(f"the load ended early: {complained.strip()[-TOLD:] or self._process.returncode}")
         data: dict[str, Any] = json.loads(text)
         return data
-
-    def finish(self, deadline: float = DEADLINE_S) -> Report:
-        try:
-            said, complained = self._process.communicate(timeout=deadline)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"the load did not end within {deadline:g} s") from None
-        lines = said.splitlines()
-        if self._process.returncode != 0 or not lines:
-            raise Failed(f"the load ended with status {self._process.returncode}: {complained.strip()[-300:]}")
-        return Report.read(lines[-1])
-
-    def kill(self) -> None:
-        if self.running:
-            self._process.kill()
-        self._process.communicate()
-
-    def _complaint(self) -> str:
-        _, complained = self._process.communicate(timeout=START_S)
-        return complained.strip()[-300:] or f"status {self._process.returncode}"
 
 
 @contextlib.contextmanager
 def load(binary: Path, arguments: list[str]) -> Iterator[Load]:
-    """A load from its start until its end, at the latest that of the block."""
+    """A load from its start until the end of the block; a deadline ends it before."""
     pipe = subprocess.PIPE
-    words = [str(binary), *arguments]
+    words = [str(binary), *arguments, "--hold"]
     running = Load(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
+    deadline = threading.Timer(DEADLINE_S, running.kill)
+    deadline.start()
     try:
         yield running
     finally:
+        deadline.cancel()
         running.kill()

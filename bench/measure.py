@@ -5,26 +5,23 @@ does not count: a wrong status, a wrong length, an error, or an upstream that sa
 must not know the peers, nor compare them.
 """
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import heads, machine
-from bench.load import Counters, Failed, Load, Report, Upstream, load
+from bench.load import Counters, Failed, Report, Upstream, load
 from bench.peers.peer import Running
 from bench.site import SERVER_NAME, Site
 from bench.workloads import Workload
 
 Figures = dict[str, float]
 
-LEAD_S = 0.15
-"""Between the first operation and the window: what opening connections left behind is over by then."""
-START_S = 30.0
 SETTLE_S = 0.4
-PAUSE_S = 0.01
+LEAST_RATE_S, LEAST_SLOW_S = 2.0, 3.0
 SLOW_SAMPLES = 10
+HUB_REQUESTS, HUB_SOCKETS = 25, 4
 
 
 @dataclass
@@ -82,157 +79,114 @@ def lasting(seconds: float) -> list[str]:
     return ["--seconds", f"{seconds:.2f}"]
 
 
-def check(report: Report, counted: int, sent: int) -> None:
-    """Raises Failed unless every answer was right and the upstream saw exactly what was sent."""
-    complaints = report.complaints()
-    if counted != sent:
-        complaints.append(f"{sent} operations were sent, but the upstream counted {counted}")
+@dataclass(frozen=True)
+class Ran:
+    """One load that went well, with what the proxy's tree used while it ran."""
+
+    report: Report
+    counters: Counters
+    cpu: float
+    seconds: float
+
+    def figures(self) -> Figures:
+        report = self.report
+        return {
+            "cpu_us": self.cpu / report.operations * 1e6,
+            "per_core_s": report.operations / self.cpu if self.cpu else 0.0,
+            "per_second": report.operations / self.seconds,
+            "busy": self.cpu / self.seconds,
+            "p50_us": report.p50_us,
+            "p99_us": report.p99_us,
+        }
+
+
+def run(scene: Scene, given: list[str], pid: int) -> Ran:
+    """The clock runs from the moment when all connections are open until the last answer. Raises Failed."""
+    scene.upstream.counters(reset=True)
+    with load(scene.load_binary, given) as browsers:
+        if errors := browsers.opened()["errors"]:
+            raise Failed(f"{errors} errors while the connections were opened")
+        cpu, started = machine.cpu_seconds(pid), time.monotonic()
+        browsers.go()
+        report = browsers.report()
+        seconds, cpu = time.monotonic() - started, machine.cpu_seconds(pid) - cpu
+        browsers.end()
+    return Ran(report, scene.upstream.counters(), cpu, seconds)
+
+
+def check(ran: Ran, requests: int, messages: int = 0, bodies: int = 0) -> Ran:
+    """The same; raises Failed unless every answer was right and the upstream saw exactly what was sent."""
+    complaints = ran.report.complaints()
+    sent = Counters(requests, messages, bodies)
+    if sent != ran.counters:
+        complaints.append(f"sent was {sent}, but the upstream saw {ran.counters}")
     if complaints:
         raise Failed("; ".join(complaints))
+    return ran
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What had happened, and what it had cost, by one point in time."""
-
-    at: float
-    cpu: float
-    counters: Counters
-
-
-def moment(scene: Scene, running: Running) -> Moment:
-    counters = scene.upstream.counters()
-    return Moment(time.monotonic(), machine.cpu_seconds(running.pid), counters)
-
-
-def cost(first: Moment, last: Moment, operations: int) -> Figures:
-    """CPU for each operation, and how busy the proxy's core was in between."""
-    if operations <= 0:
-        raise Failed("no operation was completed while the clock ran")
-    cpu, seconds = last.cpu - first.cpu, last.at - first.at
-    return {
-        "cpu_us": cpu / operations * 1e6,
-        "per_core_s": operations / cpu if cpu else 0.0,
-        "per_second": operations / seconds,
-        "busy": cpu / seconds,
-    }
-
-
-def window(scene: Scene, workload: Workload, running: Running) -> Figures:
-    """CPU between two moments of a steady load; the upstream's counter tells the operations in between."""
-    scene.upstream.counters(reset=True)
-    given = words(scene, workload, Goal.proxy(workload, running)) + lasting(scene.seconds + 2 * LEAD_S)
-    with load(scene.load_binary, given) as run:
-        _wait_for_first(scene, workload.counted, run)
-        time.sleep(LEAD_S)
-        first = moment(scene, running)
-        time.sleep(scene.seconds)
-        last = moment(scene, running)
-        report = run.finish()
-    total = scene.upstream.counters()
-    upgrades = workload.connections if workload.counted == "messages" else 0
-    check(report, getattr(total, workload.counted), report.operations)
-    check(report, total.requests - upgrades, report.operations if not upgrades else 0)
-    done = getattr(last.counters, workload.counted) - getattr(first.counters, workload.counted)
-    return cost(first, last, done) | {"p50_us": report.p50_us, "p99_us": report.p99_us}
-
-
-def _wait_for_first(scene: Scene, counted: str, run: Load) -> None:
-    """Until the connections are open and the first operation reached the upstream."""
-    end = time.monotonic() + START_S
-    while run.running and not getattr(scene.upstream.counters(), counted):
-        if time.monotonic() > end:
-            raise Failed(f"nothing reached the upstream within {START_S:g} s")
-        time.sleep(PAUSE_S)
-
-
-def whole(scene: Scene, workload: Workload, running: Running) -> Figures:
-    """CPU of a whole load, for operations of which opening the connection is a part, or is nothing beside them."""
+def steady(scene: Scene, workload: Workload, running: Running) -> Figures:
+    """CPU of requests, uploads, echoes or handshakes, as many as go through in a time or as were asked for."""
     length = [] if "--count" in workload.options else lasting(scene.seconds)
-    scene.upstream.counters(reset=True)
-    first = moment(scene, running)
-    with load(scene.load_binary, words(scene, workload, Goal.proxy(workload, running)) + length) as run:
-        report = run.finish()
-    last = moment(scene, running)
-    check(report, last.counters.requests, report.operations + int(report.more.get("uncounted", 0)))
-    return cost(first, last, report.operations) | {"p50_us": report.p50_us, "p99_us": report.p99_us}
+    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)) + length, running.pid)
+    messages = ran.report.operations if workload.mode == "websocket" else 0
+    return check(ran, ran.report.requests, messages, ran.report.operations * workload.posted).figures()
 
 
 def hub(scene: Scene, workload: Workload, running: Running) -> Figures:
-    """One operation is the start of a hub: 25 requests and 4 sockets."""
-    scene.upstream.counters(reset=True)
-    first = moment(scene, running)
-    with load(scene.load_binary, words(scene, workload, Goal.proxy(workload, running))) as run:
-        report = run.finish()
-    last = moment(scene, running)
-    check(report, last.counters.requests, report.operations * (workload.size + 4))
-    check(report, last.counters.messages, report.operations * 4)
-    return cost(first, last, report.operations) | {"p50_us": report.p50_us, "p99_us": report.p99_us}
+    """One operation is the start of a hub: requests, then sockets with one echo each."""
+    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)), running.pid)
+    rounds = ran.report.operations
+    return check(ran, rounds * (HUB_REQUESTS + HUB_SOCKETS), rounds * HUB_SOCKETS).figures()
 
 
 def rate(scene: Scene, workload: Workload, running: Running) -> Figures:
     """Latency at a fixed rate, less that of the same load straight at the upstream in the same round."""
+    length = lasting(max(LEAST_RATE_S, scene.seconds))
     if workload.name not in scene.straight:
-        past = words(scene, workload, Goal.upstream(workload, scene.site))
-        scene.straight[workload.name] = _at_rate(scene, past)
+        past = words(scene, workload, Goal.upstream(workload, scene.site)) + length
+        ran = run(scene, past, running.pid)
+        scene.straight[workload.name] = check(ran, ran.report.requests).report
     direct = scene.straight[workload.name]
-    first = moment(scene, running)
-    through = _at_rate(scene, words(scene, workload, Goal.proxy(workload, running)))
-    figures = cost(first, moment(scene, running), through.operations)
-    return figures | {
-        "p50_us": through.p50_us,
-        "p99_us": through.p99_us,
+    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)) + length, running.pid)
+    through = check(ran, ran.report.requests).report
+    return ran.figures() | {
         "added_p50_us": through.p50_us - direct.p50_us,
         "added_p99_us": through.p99_us - direct.p99_us,
     }
 
 
-def _at_rate(scene: Scene, given: list[str]) -> Report:
-    scene.upstream.counters(reset=True)
-    with load(scene.load_binary, given + lasting(max(2.0, scene.seconds))) as run:
-        report = run.finish()
-    check(report, scene.upstream.counters().requests, report.operations)
-    return report
-
-
 def idle(scene: Scene, workload: Workload, running: Running) -> Figures:
     """Memory that open but silent tunnels add, for each of them."""
     before = machine.pss(running.pid)
-    with load(scene.load_binary, words(scene, workload, Goal.proxy(workload, running))) as run:
-        opened = run.line()
+    with load(scene.load_binary, words(scene, workload, Goal.proxy(workload, running))) as browsers:
+        opened = browsers.opened()
         if opened["open"] != workload.connections or opened["errors"]:
             raise Failed(f"{opened['open']} of {workload.connections} tunnels opened, {opened['errors']} errors")
         time.sleep(SETTLE_S)
         grown = machine.pss(running.pid) - before
-        run.finish()
     return {"tunnel_bytes": grown / workload.connections, "grown_bytes": float(grown)}
 
 
 def slow(scene: Scene, workload: Workload, running: Running) -> Figures:
     """The most memory that streams add whose readers are slow, for each of them."""
-    given = words(scene, workload, Goal.proxy(workload, running)) + lasting(max(3.0, scene.seconds))
-    before = machine.pss(running.pid)
-    with contextlib.ExitStack() as open_loads:
-        runs = [open_loads.enter_context(load(scene.load_binary, given)) for _ in range(workload.size)]
-        grown = 0
-        while all(run.running for run in runs):
+    seconds = max(LEAST_SLOW_S, scene.seconds)
+    given = words(scene, workload, Goal.proxy(workload, running)) + lasting(seconds)
+    before, grown = machine.pss(running.pid), 0
+    with load(scene.load_binary, given) as browsers:
+        browsers.opened()
+        browsers.go()
+        for _ in range(SLOW_SAMPLES):
+            time.sleep(seconds / SLOW_SAMPLES)
             grown = max(grown, machine.pss(running.pid) - before)
-            time.sleep(max(3.0, scene.seconds) / SLOW_SAMPLES)
-        for run in runs:
-            report = run.finish()
-            if report.errors or report.bad_status or not report.bytes_in:
-                raise Failed(f"a slow reader failed: {report}")
-    return {"stream_bytes": grown / workload.size, "grown_bytes": float(grown)}
+        report = browsers.report()
+        browsers.end()
+    if report.operations != workload.connections or report.complaints():
+        raise Failed(f"not {workload.connections} slow readers: {report}")
+    return {"stream_bytes": grown / workload.connections, "grown_bytes": float(grown)}
 
 
 Way = Callable[[Scene, Workload, Running], Figures]
-WAYS: dict[str, Way] = {
-    "window": window,
-    "whole": whole,
-    "hub": hub,
-    "rate": rate,
-    "idle": idle,
-    "slow": slow,
-}
+WAYS: dict[str, Way] = {"steady": steady, "hub": hub, "rate": rate, "idle": idle, "slow": slow}
 FRESH = ("idle", "slow")
 """Kinds for which a peer is started anew: memory that it gave back to itself would hide what is added."""

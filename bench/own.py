@@ -8,8 +8,8 @@ import json
 import time
 
 from bench import heads, machine
-from bench.load import Failed, load
-from bench.measure import Figures, Goal, Scene, check, cost, lasting, moment
+from bench.load import Failed
+from bench.measure import Figures, Scene, check, lasting, run
 from bench.peers.peer import Running
 from bench.peers.sign_in import SignInError, sign_in
 from bench.site import HOST
@@ -27,16 +27,9 @@ def module(scene: Scene, workload: Workload, running: Running) -> Figures:
     request = f"GET {target} HTTP/1.1\r\nHost: {HOST}:{running.internal_port}\r\nAccept: application/json\r\n\r\n"
     file = scene.site.work / "module"
     file.write_bytes(heads.framed([request.encode("ascii")]))
-    goal = Goal(running.internal_port, tls=False)
-    given = ["--requests", str(file), "--expect", str(length), "--connections", str(workload.connections)]
-    scene.upstream.counters(reset=True)
-    first = moment(scene, running)
-    words = [workload.mode, "--port", str(goal.port), *given, *lasting(scene.seconds)]
-    with load(scene.load_binary, words) as run:
-        report = run.finish()
-    last = moment(scene, running)
-    check(report, last.counters.requests, 0)
-    return cost(first, last, report.operations) | {"p50_us": report.p50_us, "p99_us": report.p99_us}
+    goal = ["--port", str(running.internal_port), "--requests", str(file), "--expect", str(length)]
+    given = [workload.mode, *goal, "--connections", str(workload.connections), *lasting(scene.seconds)]
+    return check(run(scene, given, running.pid), 0).figures()
 
 
 def _length_of_session(port: int, target: str) -> int:

@@ -6,26 +6,28 @@ with a loud message. It must not know how a figure is made or what it should be.
 
 import contextlib
 import datetime
+import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.build import build
-
 from bench import machine, own
+from bench.build import build
 from bench.fleet import Fleet
-from bench.load import Failed, start_upstream
+from bench.load import Failed, Upstream, start_upstream
 from bench.measure import FRESH, WAYS, Scene, Way
 from bench.peers.lineup import peer
 from bench.peers.peer import Kind, Peer, PeerError, Running
 from bench.peers.qproxy import QProxy
 from bench.results import Results, Sample
-from bench.site import new_site
+from bench.site import WORK, Site, new_site
 from bench.versions import versions
 from bench.workloads import Workload
 
+WARM_UP_S = 0.3
 COMPILED = "qproxy-compiled"
 ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
 Show = Callable[[Workload, Results], None]
@@ -87,17 +89,29 @@ def measure(plan: Plan, show: Show) -> Results:
         "thrown_away": [],
         "left_out": {},
     })  # fmt: skip
-    site = new_site()
     programs = build()
-    tls = ["--tls-port", str(site.upstream_tls_port), "--cert", str(site.certificate), "--key", str(site.key)]
-    upstream = start_upstream(programs["upstream"], tls, site.upstream_port)
-    with contextlib.closing(upstream), Fleet(site, ours, plan.make) as fleet:
-        scene = Scene(site, upstream, programs["load"], plan.seconds)
+    with _site() as site, _upstream(programs.upstream, site) as upstream, Fleet(site, ours, plan.make) as fleet:
+        scene = Scene(site, upstream, programs.load, plan.seconds)
         for workload in plan.workloads:
             _rounds(plan, workload, Stage(scene, fleet, results))
             show(workload, results)
     results.setting["versions"] = versions(one.peer for one in results.samples)
     return results
+
+
+@contextlib.contextmanager
+def _site() -> Iterator[Site]:
+    """In a folder of this process, so that two runs do not disturb each other more than they must."""
+    site = new_site(WORK / f"site-{os.getpid()}")
+    try:
+        yield site
+    finally:
+        shutil.rmtree(site.work, ignore_errors=True)
+
+
+def _upstream(binary: Path, site: Site) -> contextlib.closing[Upstream]:
+    tls = ["--tls-port", str(site.upstream_tls_port), "--cert", str(site.certificate), "--key", str(site.key)]
+    return contextlib.closing(start_upstream(binary, tls, site.upstream_port))
 
 
 @dataclass(frozen=True)
@@ -133,6 +147,8 @@ class Stage:
 
 def _rounds(plan: Plan, workload: Workload, stage: Stage) -> None:
     peers = stage.able(workload, plan.of(workload))
+    if workload.kind == "steady" and "--count" not in workload.options:
+        _warm_up(workload, peers, stage)
     for number in range(plan.rounds):
         stage.scene.straight.clear()
         for name in peers:
@@ -144,6 +160,14 @@ def _rounds(plan: Plan, workload: Workload, stage: Stage) -> None:
                 stage.throw_away(what, error)
                 continue
             stage.results.samples.append(Sample(workload.name, name, number, figures))
+
+
+def _warm_up(workload: Workload, peers: Iterable[str], stage: Stage) -> None:
+    """What compiles while it runs, or remembers, is measured as it is after a while."""
+    scene = replace(stage.scene, seconds=WARM_UP_S)
+    for name in peers:
+        with contextlib.suppress(Failed, PeerError):  # the rounds will tell
+            ALL_WAYS[workload.kind](scene, workload, stage.fleet.get(name, workload.front))
 
 
 def _running(fleet: Fleet, workload: Workload, name: str, number: int) -> Running:

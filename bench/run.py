@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import floors, machine, report  # noqa: E402
+from bench.build import BuildError  # noqa: E402
 from bench.install import install  # noqa: E402
 from bench.load import Failed  # noqa: E402
 from bench.peers.peer import PeerError  # noqa: E402
@@ -111,7 +112,7 @@ def main(words: Sequence[str]) -> int:
             print(listing())
             return 0
         return work(given)
-    except (Unknown, floors.BadFloors, machine.Unfit, PeerError, Failed, OSError) as error:
+    except (Unknown, floors.BadFloors, machine.Unfit, BuildError, PeerError, Failed, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return CANNOT
 

@@ -44,7 +44,7 @@ FIELD = (*MAIN, "caddy", "node-http-proxy", "configurable-http-proxy", "naive", 
 @dataclass(frozen=True)
 class Workload:
     """`front`: what is encrypted, as the peers know it. `expect` is the length of each answer, `posted` that of each
-    body; `options` are further words for the load. `counted`: which upstream counter tells an operation."""
+    body; `options` are further words for the load."""
 
     name: str
     title: str
@@ -56,11 +56,8 @@ class Workload:
     posted: int = 0
     connections: int = 1
     options: tuple[str, ...] = ()
-    counted: str = "requests"
     measures: tuple[str, ...] = ("cpu_us",)
     peers: tuple[str, ...] = FIELD
-    size: int = 1
-    """Streams, or requests of one operation, where the kind needs to know."""
 
     @property
     def measure(self) -> Measure:
@@ -86,7 +83,7 @@ def _small() -> Iterator[Workload]:
                 f"get-{size // 1024}k{SUFFIX[front]}",
                 f"GET {name}{FRONTS[front]}",
                 group,
-                "window",
+                "steady",
                 front=front,
                 expect=size,
                 connections=50,
@@ -99,11 +96,11 @@ def _large() -> Iterator[Workload]:
     for front in PLAIN_AND_TLS:
         ends = SUFFIX[front], FRONTS[front]
         yield Workload(
-            f"download{ends[0]}", f"100 MB down{ends[1]}", group, "whole",
+            f"download{ends[0]}", f"100 MB down{ends[1]}", group, "steady",
             front=front, expect=LARGE, connections=2, options=("--count", "8"),
         )  # fmt: skip
         yield Workload(
-            f"upload{ends[0]}", f"10 MB up{ends[1]}", group, "whole",
+            f"upload{ends[0]}", f"10 MB up{ends[1]}", group, "steady",
             front=front, expect=len(str(UPLOAD)), posted=UPLOAD, connections=2, options=("--count", "40"),
         )  # fmt: skip
 
@@ -115,7 +112,7 @@ def _handshakes() -> Iterator[Workload]:
     )
     for name, title, more in kinds:
         yield Workload(
-            f"connect-{name}", f"TLS connection, {title}", "New connections", "whole",
+            f"connect-{name}", f"TLS connection, {title}", "New connections", "steady",
             mode="handshake", front="tls", connections=8, options=more,
         )  # fmt: skip
 
@@ -134,12 +131,11 @@ def _websocket(front: Kind, size: tuple[int, str], sockets: int) -> Workload:
         f"ws-{size[1].replace(' ', '').lower()}-{sockets}{SUFFIX[front]}",
         f"{size[1]} echo, {many}{FRONTS[front]}",
         "WebSockets",
-        "window",
+        "steady",
         mode="websocket",
         front=front,
         connections=sockets,
         options=("--size", str(size[0])),
-        counted="messages",
         peers=FIELD if sockets == 100 and front == "plain" else MAIN,
     )
 
@@ -156,7 +152,7 @@ def _memory() -> Iterator[Workload]:
         yield Workload(
             f"slow-reader{SUFFIX[front]}", f"100 MB read at 1 MB/s by 8{FRONTS[front]}", "Memory", "slow",
             mode="slow", front=front, expect=LARGE, options=("--read-rate", str(MEGABYTE)),
-            measures=("stream_bytes",), peers=MAIN if front == "tls" else FIELD, size=8,
+            measures=("stream_bytes",), peers=MAIN if front == "tls" else FIELD, connections=8,
         )  # fmt: skip
 
 
@@ -169,7 +165,7 @@ def _latency() -> Iterator[Workload]:
         )  # fmt: skip
     yield Workload(
         "hub", "a hub's start: 25 requests, 4 sockets", "Page loads", "hub",
-        mode="hub", options=("--count", "60"), size=25,
+        mode="hub", options=("--count", "60"),
     )  # fmt: skip
 
 
