@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from qproxy.forwarding.conduct import Record
 from qproxy.observe import Observer
-from qproxy.records import access_record
+from qproxy.records import Record
 
 BATCH: Final = 64
 WITHIN: Final = 0.05
@@ -23,12 +22,13 @@ class Ledger:
         self._observer = observer
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._pending: list[tuple[Record, float]] = []
+        self._pending: list[Record] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def finished(self, record: Record) -> None:
+        record.time = self._clock()
         pending = self._pending
-        pending.append((record, self._clock()))
+        pending.append(record)
         if len(pending) >= BATCH:
             self.flush()
         elif self._timer is None:
@@ -39,5 +39,5 @@ class Ledger:
             self._timer.cancel()
             self._timer = None
         pending, self._pending = self._pending, []
-        for record, now in pending:
-            self._observer.access(access_record(record, now))
+        if pending:
+            self._observer.access(*pending)

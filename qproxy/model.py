@@ -106,10 +106,13 @@ class Session:
     by_qlik: bool = False
     relogin: bool = False
     """True when it was made because QPS had not accepted the one before: the loop guard."""
+    who: str = field(init=False, compare=False, repr=False)
+    short: str = field(init=False, compare=False, repr=False)
+    """The user as text, and the id's short hash: each request is logged with them."""
 
-    @property
-    def short(self) -> str:
-        return short_hash(self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "who", str(self.user))
+        object.__setattr__(self, "short", short_hash(self.id))
 
     def over(self, lifetime: Lifetime, now: float) -> End | None:
         """Why it has ended by itself at `now`, or None while it lives."""

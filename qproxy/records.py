@@ -1,56 +1,46 @@
-"""The data plane's record of a request as the access log has it.
+"""What is written down of one request, from its first byte to its last: for the access log, the numbers and the pages.
 
-Pure: one shape into the other, and the loop's clock into the wall clock.
+Pure data. The data plane fills it in, the road adds what it learned, observe reads it when the request is over.
 """
 
-from functools import lru_cache
-from typing import Final
+from dataclasses import dataclass
 
-from qproxy.forwarding.conduct import Record
-from qproxy.observe import AccessRecord
-
-PROTOCOLS: Final = ("HTTP/1.0", "HTTP/1.1")
+from qproxy.errors import Failure
+from qproxy.headers import RequestHead
 
 
-@lru_cache(maxsize=4096)
-def _text(value: bytes) -> str:
-    """One object for equal values: what the log does with a text, it then does once for many lines."""
-    return value.decode("latin-1")
+@dataclass(slots=True)
+class Record:
+    """One request or, with `websocket`, one tunnel.
 
+    `peer` is the address of the connection, `client` the browser's, which a trusted proxy may have named. `started`,
+    `first_byte` and `ended` are seconds of one clock, `time` is the wall clock's time at the end (seconds since the
+    epoch). `bytes_in` and `bytes_out` count body bytes from and to the browser. `session` is a short hash. Of a tunnel
+    `closed_by` is "browser", "upstream" or "qproxy", and `close_code` None when no close frame was seen.
+    """
 
-def access_record(record: Record, now: float) -> AccessRecord:
-    """`now` is the wall clock's time at the request's end."""
-    head, label = record.head, record.label
-    started = record.started
-    duration = max(0.0, record.ended - started)
-    method = host = target = protocol = agent = "-"
-    if head is not None:
-        named = head.named
-        method, protocol = _text(head.method), PROTOCOLS[head.minor]
-        target = head.target.decode("latin-1")
-        host, agent = _text(named.get(b"host", b"-")), _text(named.get(b"user-agent", b"-"))
-    access = AccessRecord(
-        now - duration,
-        label.request_id,
-        label.client or record.peer,
-        method,
-        host,
-        target,
-        protocol,
-        record.status,
-        record.bytes_in,
-        record.bytes_out,
-        duration,
-        record.node or "-",
-        record.first_byte - started if record.first_byte else None,
-        label.vp or "-",
-        label.user or "-",
-        label.session or "-",
-        record.failure,
-    )
-    access.agent = agent
-    if record.websocket:
-        access.kind = "websocket"
-        access.close_code = record.close_code
-        access.closed_by = record.closed_by
-    return access
+    peer: str
+    started: float
+    head: RequestHead | None = None
+    request_id: str = ""
+    client: str = ""
+    vp: str = ""
+    user: str = ""
+    session: str = ""
+    status: int = 0
+    failure: Failure | None = None
+    detail: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    first_byte: float = 0.0
+    ended: float = 0.0
+    time: float = 0.0
+    node: str = ""
+    websocket: bool = False
+    close_code: int | None = None
+    closed_by: str = ""
+
+    @property
+    def duration(self) -> float:
+        """In seconds; 0 for one that never ended."""
+        return max(0.0, self.ended - self.started)

@@ -16,11 +16,12 @@ from qproxy import cookies, headers
 from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
-from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
+from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
 from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
 from qproxy.headers import RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
+from qproxy.records import Record
 from qproxy.routing import OWN, Routes
 from qproxy.virtual_proxy import VirtualProxy
 
@@ -72,16 +73,15 @@ class Road:
         self.finished = surroundings.finished
 
     def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
-        label = record.label
-        label.request_id = self._new_id()
-        label.client = self._around.clients.of(record.peer, head)
+        record.request_id = self._new_id()
+        record.client = self._around.clients.of(record.peer, head)
         if head.host not in self._around.hosts:
             raise Refused(Failure.MISDIRECTED, "Host is not a public name of qproxy")
         area = self._routes.match(head.path)
         if area == OWN:
             return self._hand_over(head, record)
         vp = self._vps[area]
-        label.vp = area
+        record.vp = area
         verdict = self._around.gate.admit(vp, head)
         if isinstance(verdict, VERDICTS):
             return self._follow(vp, head, record, verdict)
@@ -97,9 +97,9 @@ class Road:
             return self._turn_away(vp, head, record)
         session = verdict.session
         if session is not None:
-            record.label.user = str(session.user)
-            record.label.session = session.short
-        forwarded = self._forwarded(record.label.client)
+            record.user = session.who
+            record.session = session.short
+        forwarded = self._forwarded(record.client)
         return Forward(
             vp.pool,
             headers.to_upstream(head, verdict.cookie, forwarded, vp.strip),
@@ -120,17 +120,16 @@ class Road:
             return socket_to_login(head, self._login_url(vp))
         if is_navigation(head) and vp.methods:
             return to_login(self._around.links.login_location(vp.name, vp.path, head.target, relogin))
-        return self._page(Failure.NOT_LOGGED_IN, head, record.label.request_id, vp, self._login_url(vp))
+        return self._page(Failure.NOT_LOGGED_IN, head, record.request_id, vp, self._login_url(vp))
 
     def _login_url(self, vp: VirtualProxy) -> str:
         return self._around.origin + self._around.links.login_location(vp.name, vp.path, b"")
 
     def refuse(self, failure: Failure, record: Record) -> Answer:
-        head, label = record.head, record.label
-        label.request_id = label.request_id or self._new_id()
-        label.client = label.client or record.peer
-        vp = self._vps.get(label.vp)
-        answer = self._page(failure, head, label.request_id, vp)
+        record.request_id = record.request_id or self._new_id()
+        record.client = record.client or record.peer
+        vp = self._vps.get(record.vp)
+        answer = self._page(failure, record.head, record.request_id, vp)
         if failure is Failure.COOKIE_CONFLICT and vp is not None:
             answer.lines.append(b"Set-Cookie: " + _gone(vp))
         if failure is Failure.METHOD_REFUSED:
@@ -159,8 +158,8 @@ class Road:
         framing = b"" if head.websocket else head.framing
         told = headers.whole(
             [
-                b"X-Qproxy-Client: " + record.label.client.encode(),
-                b"X-Qproxy-Request: " + record.label.request_id.encode(),
+                b"X-Qproxy-Client: " + record.client.encode(),
+                b"X-Qproxy-Request: " + record.request_id.encode(),
                 *([b"Cookie: " + head.cookie] if head.cookie else []),
             ]
         )
@@ -202,7 +201,7 @@ class Road:
             return self._turn_away(vp, head, record)
         if self._around.not_accepted.final(vp.name, session, vp.cookie_name):
             again = self._around.origin + self._around.links.login_location(vp.name, vp.path, head.target, True)
-            return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.label.request_id, vp, again)
+            return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.request_id, vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
         return self._turn_away(vp, head, record, relogin=True)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
-from qproxy.forwarding.conduct import Label, Record
 from qproxy.ledger import BATCH, Ledger
 from qproxy.observe import LogTargets, Metrics, Observer
+from qproxy.records import Record
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def observer(log: Path) -> Iterator[Observer]:
 
 
 def record(number: int) -> Record:
-    return Record("192.0.2.1", 0.0, label=Label(request_id=f"r-{number}", vp="sales"), status=200)
+    return Record("192.0.2.1", 0.0, request_id=f"r-{number}", vp="sales", status=200)
 
 
 def ids(log: Path) -> list[str]:

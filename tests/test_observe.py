@@ -19,21 +19,31 @@ from hypothesis import strategies as st
 from waiting import wait_until
 
 from qproxy.errors import Failure
+from qproxy.headers import FieldBlock, RequestHead
 from qproxy.model import new_session_id
-from qproxy.observe import AccessRecord, LogTargets, Metrics, Observer, Secrets, log_no_more, log_to, verify_audit
+from qproxy.observe import LogTargets, Metrics, Observer, Secrets, log_no_more, log_to, verify_audit
 from qproxy.observe.access import json_form, text_form
 from qproxy.observe.lines import text_line
 from qproxy.observe.sink import Sink
+from qproxy.records import Record
 
 CANARY = "CANARYcanary0123456789"
-RECORD = AccessRecord(
-    1_700_000_000.25, "r1", "203.0.113.7", "GET", "qlik.example", "/hub/?qlikTicket=abc", status=200, sent=512,
-    duration=0.0123, upstream="10.0.0.1:443", first_byte=0.004, vp="sales", user="SSO\\john", session="0123abcd",
+RECORD = Record(
+    "203.0.113.7", 100.0, None, "r1", "", "sales", "SSO\\john", "0123abcd", status=200, bytes_out=512,
+    first_byte=100.004, ended=100.0123, time=1_700_000_000.2623, node="10.0.0.1:443",
 )  # fmt: skip
+STRINGS = [one.name for one in fields(Record) if one.type is str]
+
+
+def head_of(method: bytes = b"GET", target: bytes = b"/hub/?qlikTicket=abc", **named: bytes) -> RequestHead:
+    values = {name.encode().replace(b"_", b"-"): value for name, value in ({"host": b"qlik.example"} | named).items()}
+    return RequestHead(method, target, FieldBlock(1, b"", values))
+
+
+RECORD.head = head_of()
 TUNNEL = replace(
-    RECORD, kind="websocket", status=101, close_code=1001, closed_by="upstream", failure=Failure.UPSTREAM_GONE
+    RECORD, websocket=True, status=101, close_code=1001, closed_by="upstream", failure=Failure.UPSTREAM_GONE
 )
-STRINGS = [one.name for one in fields(AccessRecord) if one.type == "str" or one.type is str]
 
 
 def observer(folder: Path, **targets: Any) -> Observer:
@@ -76,6 +86,15 @@ def test_a_text_line_reads_from_left_to_right() -> None:
 def test_no_text_of_a_stranger_ends_a_line_or_forges_one(name: str, text: str) -> None:
     record = replace(TUNNEL)
     setattr(record, name, text)
+    stays_one_line(record)
+
+
+@given(st.sampled_from(["method", "target", "host", "user_agent"]), st.binary())
+def test_no_bytes_of_a_head_end_a_line_or_forge_one(name: str, raw: bytes) -> None:
+    stays_one_line(replace(TUNNEL, head=head_of(**{name: raw})))
+
+
+def stays_one_line(record: Record) -> None:
     assert isinstance(json.loads(json_form(record)), dict)
     for line in (json_form(record), text_form(record)):
         assert line[:-1].isprintable()
@@ -83,14 +102,30 @@ def test_no_text_of_a_stranger_ends_a_line_or_forges_one(name: str, text: str) -
         assert line.endswith("\n")
 
 
-def test_bytes_that_are_no_utf8_are_shown_escaped() -> None:
-    target = b"/caf\xe9".decode("utf-8", "surrogateescape")
-    assert json.loads(json_form(replace(RECORD, target=target)))["target"] == "/caf\\xe9"
-    assert json.loads(json_form(replace(RECORD, agent="\ud800\x7f")))["agent"] == "\\ud800\x7f"
+def test_bytes_beyond_ascii_are_shown_as_latin_1() -> None:
+    line = json.loads(json_form(replace(RECORD, head=head_of(target=b"/caf\xe9", user_agent=b"\xfc\x7f"))))
+    assert (line["target"], line["agent"]) == ("/caf\xe9", "\xfc\x7f")
+
+
+def test_a_request_without_a_readable_head_has_dashes() -> None:
+    line = json.loads(json_form(Record("10.0.0.1", 5.0, failure=Failure.BAD_REQUEST, ended=5.5)))
+    assert {line[name] for name in ("method", "host", "target", "protocol", "agent", "vp", "upstream", "user")} == {"-"}
+    assert (line["client"], line["failure"], line["first_byte"]) == ("10.0.0.1", "bad_request", None)
+    assert '"- - -"' in text_form(Record("10.0.0.1", 5.0))
+
+
+def test_a_request_that_never_ended_has_no_negative_duration() -> None:
+    assert json.loads(json_form(Record("10.0.0.1", 5.0)))["seconds"] == 0
+
+
+def test_the_browsers_address_is_logged_when_a_trusted_proxy_names_it() -> None:
+    assert json.loads(json_form(Record("10.0.0.1", 5.0, client="192.0.2.9")))["client"] == "192.0.2.9"
 
 
 def test_a_long_target_is_cut_after_its_secrets_were_hidden() -> None:
-    line = json.loads(json_form(replace(RECORD, target="/x?token=" + "s" * 3000 + "&a=" + "b" * 3000)))
+    line = json.loads(
+        json_form(replace(RECORD, head=head_of(target=b"/x?token=" + b"s" * 3000 + b"&a=" + b"b" * 3000)))
+    )
     assert line["target"].startswith("/x?token=***&a=bbb")
     assert len(line["target"]) < 2100
 
@@ -200,7 +235,8 @@ def test_stdout_takes_access_lines() -> None:
     code = (
         "from qproxy.observe import *;"
         "o = Observer(LogTargets(access='stdout', audit='off', form='text'), Metrics(), float);"
-        "o.access(AccessRecord(0.0, 'r1', 'c', 'GET', 'h', '/')); o.close()"
+        "from qproxy.headers import *; from qproxy.records import Record;"
+        "o.access(Record('c', 0.0, RequestHead(b'GET', b'/', FieldBlock(1, b'', {})))); o.close()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith('1970-01-01T00:00:00.000Z "c" "-" "GET / HTTP/1.1" 0 0 ')
@@ -249,7 +285,8 @@ def test_a_traceback_has_no_secret_either(stream: io.StringIO) -> None:
 def test_no_log_shows_a_canary(tmp_path: Path, stream: io.StringIO, form: str) -> None:
     log, session_id = observer(tmp_path, form=form), new_session_id()
     for name in ("qlikTicket", "qlik-csrf-token", "xrfkey", "targetId", "state", "code", "id_token", "password"):
-        log.access(replace(RECORD, target=f"/x?{name}={CANARY}&next=%2F%3F{name}%3D{CANARY}", session=session_id))
+        target = f"/x?{name}={CANARY}&next=%2F%3F{name}%3D{CANARY}".encode()
+        log.access(replace(RECORD, head=head_of(target=target), session=session_id))
         log.audit("login", **{name: CANARY}, session=session_id, detail=f"/x?{name}={CANARY}", seen=session_id)
         logging.getLogger("qproxy").info("%s asked /x?%s=%s", session_id, name, CANARY)
     log.close()

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from qproxy.errors import Failure
 from qproxy.headers import RequestHead, ResponseHead
+from qproxy.records import Record
 
 if TYPE_CHECKING:
     from qproxy.forwarding.pool import Pool
@@ -57,43 +58,11 @@ class HandOver:
 Decision = Forward | Answer | HandOver
 
 
-@dataclass(slots=True)
-class Label:
-    """What the road learned of a request, for the log."""
-
-    request_id: str = ""
-    client: str = ""
-    vp: str = ""
-    user: str = ""
-    session: str = ""
-
-
-@dataclass(slots=True)
-class Record:
-    """One request from its first byte to its last, for the access log. Times are of the loop's clock, in seconds."""
-
-    peer: str
-    started: float
-    head: RequestHead | None = None
-    label: Label = field(default_factory=Label)
-    status: int = 0
-    failure: Failure | None = None
-    detail: str = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    first_byte: float = 0.0
-    ended: float = 0.0
-    node: str = ""
-    websocket: bool = False
-    close_code: int | None = None
-    closed_by: str = ""
-
-
 class Conduct(Protocol):
     """What the data plane is given when the listener is built."""
 
     def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
-        """Raises Refused. Fills in `record.label`."""
+        """Raises Refused. Writes down in `record` what it learned."""
 
     def refuse(self, failure: Failure, record: Record) -> Answer:
         """The page (or JSON) for a failure; never raises. `record.head` is None when no head could be read."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
-from qproxy.forwarding.conduct import Record
 from qproxy.forwarding.exchange import Exchange
 from qproxy.forwarding.head import HEAD_END, read_request, write_answer
+from qproxy.records import Record
 
 if TYPE_CHECKING:
     from qproxy.forwarding.listener import Listener

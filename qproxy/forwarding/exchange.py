@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets, tunnel
 from qproxy.forwarding.body import LAST_CHUNK, BadChunk, chunk
-from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Record
+from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
 from qproxy.forwarding.head import write_answer, write_request, write_response
 from qproxy.forwarding.patience import Patience
 from qproxy.forwarding.request_body import RequestBody
 from qproxy.headers import RequestHead, ResponseHead
+from qproxy.records import Record
 
 if TYPE_CHECKING:
     from qproxy.forwarding.downstream import Downstream

@@ -10,9 +10,10 @@ import hashlib
 from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.forwarding import sockets
-from qproxy.forwarding.conduct import Record, TunnelOwner
+from qproxy.forwarding.conduct import TunnelOwner
 from qproxy.forwarding.frames import TEXT, FrameReader, close_frame, frame
 from qproxy.headers import RequestHead, ResponseHead
+from qproxy.records import Record
 
 if TYPE_CHECKING:
     from qproxy.forwarding.downstream import Downstream

@@ -4,7 +4,6 @@ Everything else only calls `Observer`. Nothing here knows aiohttp, the configura
 and nothing here may print a secret or hold up the event loop (audit lines excepted: they are few and must not be lost).
 """
 
-from qproxy.observe.access import AccessRecord
 from qproxy.observe.applog import log_no_more, log_to
 from qproxy.observe.audit import verify_audit
 from qproxy.observe.metrics import Metrics
@@ -13,7 +12,6 @@ from qproxy.observe.redact import Secrets, redact_target
 from qproxy.observe.traffic import PoolCounts
 
 __all__ = [
-    "AccessRecord",
     "LogTargets",
     "Metrics",
     "Observer",

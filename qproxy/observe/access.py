@@ -1,57 +1,28 @@
 """The access log: one line for each proxied request, own page and closed tunnel.
 
-`AccessRecord` is what happened; `json_form` and `text_form` make its line. Both run on the hot path, so they are one
-f-string each. A record is safe to print whatever it was filled with: targets are redacted, sessions shortened, strings
-quoted. Nothing here opens a file (sink.py does).
+`json_form` and `text_form` make the line of a finished Record. Both run on the hot path, so they are one f-string each,
+and what repeats from request to request is remembered as text. A record is safe to print whatever it was filled with:
+targets are redacted, sessions shortened, strings quoted. Nothing here opens a file (sink.py does).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-from qproxy.errors import Failure
 from qproxy.observe.lines import quoted, stamp
 from qproxy.observe.redact import redact_target, short_session
+from qproxy.records import Record
 
 LONGEST_TARGET = 2048
 LONGEST_AGENT = 256
 LONGEST_WORD = 256
+LONGEST_REMEMBERED = 512
+"""Bytes of a target: bounds what remembering thousands of them can take."""
 
+PROTOCOLS = ("HTTP/1.0", "HTTP/1.1")
+NOTHING = b"-"
 
-@dataclass(slots=True)
-class AccessRecord:
-    """One finished request or tunnel. Times in seconds (epoch or duration), sizes in bytes.
-
-    `received` and `sent` count body or tunnel bytes from and to the browser. `session` is a short hash. A tunnel has
-    `kind` "websocket" and says who closed it ("browser", "upstream", "qproxy") with which close code (None: no close
-    frame was seen). `failure` None means that nothing failed.
-    """
-
-    time: float
-    request_id: str
-    client: str
-    method: str
-    host: str
-    target: str
-    protocol: str = "HTTP/1.1"
-    status: int = 0
-    received: int = 0
-    sent: int = 0
-    duration: float = 0.0
-    upstream: str = "-"
-    first_byte: float | None = None
-    vp: str = "-"
-    user: str = "-"
-    session: str = "-"
-    failure: Failure | None = None
-    kind: str = "http"
-    close_code: int | None = None
-    closed_by: str = "-"
-    agent: str = "-"
-
-
-Form = Callable[[AccessRecord], str]
+Form = Callable[[Record], str]
 
 
 def _q(text: str, longest: int = LONGEST_WORD) -> str:
@@ -61,46 +32,84 @@ def _q(text: str, longest: int = LONGEST_WORD) -> str:
     return quoted(text if len(text) <= longest else text[:longest] + "...")
 
 
-def json_form(record: AccessRecord) -> str:
+def json_form(record: Record) -> str:
     """One JSON object and a newline."""
     r = record
     failure = r.failure
-    who = (r.client, r.method, r.host, r.protocol, r.upstream, r.vp, r.user, r.session, r.kind, r.agent)
-    first_byte = "null" if r.first_byte is None else f"{r.first_byte:.4f}"
+    seconds = r.duration
+    first_byte = f"{r.first_byte - r.started:.4f}" if r.first_byte else "null"
     ended = f'"{failure.word}","blame":"{failure.blame.value}"' if failure else '"-","blame":"-"'
-    tunnel = "" if r.kind == "http" else f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}'
+    tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
     return (
-        f'{{"time":"{stamp(r.time)}","id":{_q(r.request_id)},"status":{r.status},'
-        f'"target":{_q(redact_target(r.target), LONGEST_TARGET)},"received":{r.received},"sent":{r.sent},'
-        f'"seconds":{r.duration:.4f},"first_byte":{first_byte},"failure":{ended},{_who(who)}{tunnel}}}\n'
+        f'{{"time":"{stamp(r.time - seconds)}","id":{_q(r.request_id)},"status":{r.status},'
+        f'"target":{_target_of(r)},"received":{r.bytes_in},"sent":{r.bytes_out},'
+        f'"seconds":{seconds:.4f},"first_byte":{first_byte},"failure":{ended},{_who_of(r)}{tunnel}}}\n'
     )
+
+
+def _target_of(record: Record) -> str:
+    target = NOTHING if record.head is None else record.head.target
+    return _remembered_target(target) if len(target) <= LONGEST_REMEMBERED else _target(target)
+
+
+def _target(target: bytes) -> str:
+    return _q(redact_target(target.decode("latin-1")), LONGEST_TARGET)
+
+
+_remembered_target = lru_cache(maxsize=4096)(_target)
+
+
+def _who_of(record: Record) -> str:
+    r, head = record, record.head
+    client = r.client or r.peer
+    if head is None:
+        return _who((client, NOTHING, NOTHING, -1, r.node, r.vp, r.user, r.session, r.websocket, NOTHING))
+    agent = head.named.get(b"user-agent", NOTHING)
+    return _who((client, head.method, head.host, head.minor, r.node, r.vp, r.user, r.session, r.websocket, agent))
 
 
 @lru_cache(maxsize=1024)
-def _who(who: tuple[str, ...]) -> str:
+def _who(who: tuple[str, bytes, bytes, int, str, str, str, str, bool, bytes]) -> str:
     """What repeats from request to request of one browser: formatted once."""
-    client, method, host, protocol, upstream, vp, user, session, kind, agent = who
+    client, method, host, minor, node, vp, user, session, websocket, agent = who
     return (
-        f'"client":{_q(client)},"method":{_q(method)},"host":{_q(host)},"protocol":{_q(protocol)},'
-        f'"upstream":{_q(upstream)},"vp":{_q(vp)},"user":{_q(user)},"session":{_q(short_session(session))},'
-        f'"kind":{_q(kind)},"agent":{_q(agent, LONGEST_AGENT)}'
+        f'"client":{_q(client)},"method":{_raw(method)},"host":{_raw(host or NOTHING)},"protocol":"{_protocol(minor)}",'
+        f'"upstream":{_q(node or "-")},"vp":{_q(vp or "-")},"user":{_q(user or "-")},'
+        f'"session":{_q(short_session(session or "-"))},"kind":"{_kind(websocket)}",'
+        f'"agent":{_raw(agent, LONGEST_AGENT)}'
     )
 
 
-def text_form(record: AccessRecord) -> str:
+def _raw(value: bytes, longest: int = LONGEST_WORD) -> str:
+    return _q(value.decode("latin-1"), longest)
+
+
+def _protocol(minor: int) -> str:
+    return PROTOCOLS[minor] if minor >= 0 else "-"
+
+
+def _kind(websocket: bool) -> str:
+    return "websocket" if websocket else "http"
+
+
+def text_form(record: Record) -> str:
     """One line for people: the first words in the order of the usual access logs, then `name=value`."""
-    r = record
-    failure = r.failure
-    first_byte = "-" if r.first_byte is None else f"{r.first_byte:.4f}"
-    tunnel = "" if r.kind == "http" else f" close={r.close_code or '-'} closed_by={_q(r.closed_by)}"
-    request = _q(f"{r.method} {redact_target(r.target)} {r.protocol}", LONGEST_TARGET)
+    r, head, failure = record, record.head, record.failure
+    method, target, host, minor = (head.method, head.target, head.host, head.minor) if head else (*_DASHES, -1)
+    agent = head.named.get(b"user-agent", NOTHING) if head else NOTHING
+    first_byte = f"{r.first_byte - r.started:.4f}" if r.first_byte else "-"
+    tunnel = f" close={r.close_code or '-'} closed_by={_q(r.closed_by)}" if r.websocket else ""
+    asked = f"{method.decode('latin-1')} {redact_target(target.decode('latin-1'))} {_protocol(minor)}"
     return (
-        f"{stamp(r.time)} {_q(r.client)} {_q(r.user)} {request} {r.status} {r.sent} {r.duration:.4f} "
-        f"id={_q(r.request_id)} host={_q(r.host)} vp={_q(r.vp)} upstream={_q(r.upstream)} "
-        f"first_byte={first_byte} received={r.received} session={_q(short_session(r.session))} "
-        f"failure={failure.word if failure else '-'} blame={failure.blame.value if failure else '-'} "
-        f"kind={_q(r.kind)}{tunnel} agent={_q(r.agent, LONGEST_AGENT)}\n"
+        f"{stamp(r.time - r.duration)} {_q(r.client or r.peer)} {_q(r.user or '-')} {_q(asked, LONGEST_TARGET)} "
+        f"{r.status} {r.bytes_out} {r.duration:.4f} id={_q(r.request_id)} host={_raw(host or NOTHING)} "
+        f"vp={_q(r.vp or '-')} upstream={_q(r.node or '-')} first_byte={first_byte} received={r.bytes_in} "
+        f"session={_q(short_session(r.session or '-'))} failure={failure.word if failure else '-'} "
+        f"blame={failure.blame.value if failure else '-'} kind={_kind(r.websocket)}{tunnel} "
+        f"agent={_raw(agent, LONGEST_AGENT)}\n"
     )
 
+
+_DASHES = (NOTHING, NOTHING, NOTHING)
 
 FORMS: dict[str, Form] = {"json": json_form, "text": text_form}

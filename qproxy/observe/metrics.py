@@ -4,14 +4,14 @@ The hot path's numbers are in traffic.py; the ones here are rare enough for prom
 may hold a user, a session or anything else that a stranger chooses freely.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from qproxy import __version__
-from qproxy.observe.access import AccessRecord
 from qproxy.observe.traffic import OTHER, PoolCounts, TrafficCounts
+from qproxy.records import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 ENDPOINTS = ("get_session", "post_session", "delete_session", "get_user", "delete_user", OTHER)
@@ -70,8 +70,8 @@ class Metrics:
 
     # the hot path
 
-    def count_request(self, record: AccessRecord) -> None:
-        self._traffic.count_request(record)
+    def count_requests(self, records: Iterable[Record]) -> None:
+        self._traffic.count_requests(records)
 
     def tunnel_opened(self, vp: str) -> None:
         self._traffic.tunnel_opened(vp)

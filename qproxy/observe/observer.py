@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qproxy.observe.access import FORMS, AccessRecord
+from qproxy.observe.access import FORMS
 from qproxy.observe.audit import AuditLog
 from qproxy.observe.metrics import Metrics
 from qproxy.observe.redact import Secrets
 from qproxy.observe.sink import LINES, Sink
+from qproxy.records import Record
 
 OFF = "off"
 
@@ -37,11 +38,11 @@ class Observer:
         self._sink = Sink(targets.access, targets.lines) if targets.access != OFF else None
         metrics.before_scrape(self._fill)
 
-    def access(self, record: AccessRecord) -> None:
-        """Once a finished request or closed tunnel; counts it and queues its line. Never blocks, never raises."""
-        self.metrics.count_request(record)
+    def access(self, *records: Record) -> None:
+        """Finished requests and closed tunnels: counts them and queues their lines. Never blocks, never raises."""
+        self.metrics.count_requests(records)
         if self._sink is not None:
-            self._sink.put(self._form(record))
+            self._sink.put(*map(self._form, records))
 
     def audit(self, event: str, **fields: Any) -> bool:
         """One audit line, written before this returns; False when it could not be written.

@@ -59,12 +59,13 @@ class Sink:
     def dropped(self) -> int:
         return self.refused + self.lost
 
-    def put(self, line: str) -> None:
-        """Queue a line that ends with its newline."""
-        if len(self._lines) >= self._cap:
-            self.refused += 1
-            return
-        self._lines.append(line)
+    def put(self, *lines: str) -> None:
+        """Queue lines that end with their newline."""
+        room = self._cap - len(self._lines)
+        if len(lines) > room:
+            self.refused += len(lines) - room
+            lines = lines[:room]
+        self._lines.extend(lines)
         if not self._awake:
             self._awake = True
             self._wake.set()

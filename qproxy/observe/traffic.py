@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from qproxy.observe.access import AccessRecord
+from qproxy.records import Record
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 CLOSE_CODES = frozenset({*range(1000, 1016), 4000, 4003, 4204, 4999})
 CLOSERS = frozenset({"browser", "upstream", "qproxy"})
 NO_VP = "-"
@@ -70,27 +70,33 @@ class TrafficCounts:
         return self._pools.setdefault((self.known(vp), node), PoolCounts())
 
     def tunnel_opened(self, vp: str) -> None:
-        """A 101 went to the browser; its access record with kind "websocket" and status 101 counts the end."""
+        """A 101 went to the browser; its record with `websocket` and status 101 counts the end."""
         self._of[self.known(vp)].opened += 1
 
-    def count_request(self, record: AccessRecord) -> None:
-        vp = record.vp if record.vp in self._of else OTHER
-        method = record.method if record.method in METHODS else OTHER
+    def count_requests(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._count(record)
+
+    def _count(self, record: Record) -> None:
+        vp = record.vp or NO_VP
+        vp = vp if vp in self._of else OTHER
+        method = METHODS.get(record.head.method, OTHER) if record.head is not None else OTHER
         key = (vp, method, record.status // 100)
         self._requests[key] = self._requests.get(key, 0) + 1
         traffic = self._of[vp]
-        traffic.received += record.received
-        traffic.sent += record.sent
+        traffic.received += record.bytes_in
+        traffic.sent += record.bytes_out
         if record.failure is not None:
             word = (vp, record.failure.word)
             self._failures[word] = self._failures.get(word, 0) + 1
-        if record.kind == "websocket" and record.status == 101:
+        if record.websocket and record.status == 101:
             self._tunnel_closed(vp, traffic, record)
             return
-        traffic.seconds += record.duration
-        traffic.buckets[bisect_left(BUCKETS, record.duration)] += 1
+        duration = record.duration
+        traffic.seconds += duration
+        traffic.buckets[bisect_left(BUCKETS, duration)] += 1
 
-    def _tunnel_closed(self, vp: str, traffic: Traffic, record: AccessRecord) -> None:
+    def _tunnel_closed(self, vp: str, traffic: Traffic, record: Record) -> None:
         traffic.tunnels_closed += 1
         who = record.closed_by if record.closed_by in CLOSERS else OTHER
         code = "none" if record.close_code is None else str(record.close_code)

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from qproxy.observe import AccessRecord, Observer
+from qproxy.headers import FieldBlock, RequestHead
+from qproxy.observe import Observer
+from qproxy.records import Record
 from qproxy.web.desk import Caller
 
 
@@ -29,25 +31,22 @@ def logged(observer: Observer, clock: Callable[[], float]) -> Middleware:
             status, sent = response.status, response.content_length or 0
             return response
         finally:
-            record = _record(request, status, clock(), time.perf_counter() - started)
-            record.sent = sent
+            record = _record(request, started)
+            record.status, record.bytes_out = status, sent
+            record.ended, record.time = time.perf_counter(), clock()
             observer.access(record)
 
     return answer
 
 
-def _record(request: web.Request, status: int, now: float, duration: float) -> AccessRecord:
+def _record(request: web.Request, started: float) -> Record:
     caller = identify(request)
-    return AccessRecord(
-        time=now - duration,
-        request_id=caller.request_id,
-        client=caller.address,
-        method=request.method,
-        host=request.host,
-        target=request.raw_path,
-        status=status,
-        received=request.content_length or 0,
-        duration=duration,
-        vp=request.match_info.get("vp", "-"),
-        agent=request.headers.get("User-Agent", "-"),
-    )
+    named = {b"host": _raw(request.host), b"user-agent": _raw(request.headers.get("User-Agent", "-"))}
+    head = RequestHead(_raw(request.method), _raw(request.raw_path), FieldBlock(1, b"", named))
+    record = Record(caller.address, started, head, caller.request_id, vp=request.match_info.get("vp", ""))
+    record.bytes_in = request.content_length or 0
+    return record
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -17,11 +17,12 @@ from waiting import eventually
 
 from qproxy import headers
 from qproxy.errors import Failure
-from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Limits, Record, Timeouts
+from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Limits, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.forwarding.pool import Node, Pool
 from qproxy.forwarding.tunnel import Tunnel
 from qproxy.headers import RequestHead
+from qproxy.records import Record
 
 Script = Callable[[Wire], Awaitable[None]]
 QUICK = Timeouts(linger=0.3)
