@@ -52,6 +52,11 @@ class Fleet:
         """Seconds that all but this one have used since they were started."""
         return sum(machine.cpu_seconds(one.pid) for one in self._running.values() if one is not running)
 
+    def cpu_of_strangers(self, running: Running) -> float:
+        """Seconds in which the proxies' core did something else, from an arbitrary start."""
+        own = machine.cpu_seconds(running.pid) + self.cpu_of_others(running)
+        return machine.core_seconds(self.core) - own
+
     def __enter__(self) -> "Fleet":
         return self
 

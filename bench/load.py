@@ -50,7 +50,7 @@ class Report:
     bad_length: int
     bad_content: int
     unserved: int
-    bytes_in: int
+    resumed: int
     p50_us: float
     p99_us: float
     first_error: str = ""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 PROC = Path("/proc")
 NANO = 1_000_000_000
+USER_HZ = 100
+"""Ticks a second in /proc/stat, on every kind of machine that matters here (proc(5))."""
 
 
 class Unfit(Exception):
@@ -21,12 +23,20 @@ class Unfit(Exception):
 
 def cores() -> tuple[int, int]:
     """The core of the proxies and the core of load, upstream and this program."""
-    if sys.platform != "linux":
+    mine = _allowed()
+    if not mine:
         raise Unfit("the benchmark reads /proc and pins to cores: it needs Linux")
-    mine = sorted(os.sched_getaffinity(0))
     if len(mine) < 2:
         raise Unfit("the benchmark needs two cores, one for the proxy alone; this machine lets it use one")
     return mine[0], mine[1]
+
+
+def _allowed() -> list[int]:
+    """The cores that this process may use; empty where the system is another one."""
+    found: list[int] = []
+    if sys.platform == "linux":
+        found += sorted(os.sched_getaffinity(0))
+    return found
 
 
 def stay_on(core: int) -> None:
@@ -81,6 +91,18 @@ def _thread_nanoseconds(task: Path) -> int:
         return 0
 
 
+def core_seconds(core: int) -> float:
+    """What one core did for anybody since the machine was started; in ticks of 10 ms."""
+    words = _first_line(PROC / "stat", f"cpu{core} ").split()
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, words[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / USER_HZ
+
+
+def _first_line(path: Path, start: str) -> str:
+    """The first line that begins like this. StopIteration when there is none."""
+    return next(line for line in path.read_text().splitlines() if line.startswith(start))
+
+
 def pss(pid: int) -> int:
     """Bytes that the tree holds in memory; a page that n processes share counts 1/n for each."""
     return sum(_kilobytes(one) for one in tree(pid)) * 1024
@@ -106,9 +128,9 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        total = _first_value(PROC / "meminfo", "MemTotal").split()[0]
+        total = _first_line(PROC / "meminfo", "MemTotal:").split()[1]
         return cls(
-            processor=_first_value(PROC / "cpuinfo", "model name"),
+            processor=_processor(),
             cores=os.cpu_count() or 1,
             memory_gb=round(int(total) / 2**20),
             kernel=platform.release().partition("-")[0],
@@ -119,10 +141,8 @@ class Machine:
         return asdict(self)
 
 
-def _first_value(path: Path, name: str) -> str:
-    """Of a file of `name : value` lines; "0" when there is none."""
-    for line in path.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return "0"
+def _processor() -> str:
+    """As it calls itself; the kind of machine where it does not."""
+    lines = (PROC / "cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

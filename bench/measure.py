@@ -97,6 +97,7 @@ class Ran:
             "busy": self.cpu / self.seconds,
             "p50_us": report.p50_us,
             "p99_us": report.p99_us,
+            "resumed": report.resumed / report.operations,
         }
 
 

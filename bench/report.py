@@ -5,7 +5,7 @@ no path of this machine and no time but the date.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench import plot
@@ -15,8 +15,8 @@ from bench.workloads import MEASURES, WORKLOADS, Measure, Workload
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 """What run.py --results replaces in the README stands between these two lines."""
-IDLE_SHARE = 0.02
-"""Of a core: more than the peers without load may use together."""
+IDLE_SHARE, NOISE = 0.02, 0.05
+"""Of a core: what the peers without load may use together, and what other programs may."""
 TITLES = {
     "qproxy": "qproxy", "qproxy-quiet": "qproxy without access log", "qproxy-compiled": "qproxy, compiled",
     "nginx": "nginx", "nginx-64k": "nginx, 64 KB buffers", "haproxy": "HAProxy", "caddy": "Caddy",
@@ -28,6 +28,13 @@ UNITS = {
     "B": ((1e6, "MB"), (1e3, "kB"), (1.0, "B")),
     "1/s": ((1.0, "/s"),),
 }
+WARNINGS: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+    ("core not busy, so only CPU counts, not operations a second", "busy", lambda share: share < BUSY),
+    ("peers without load used the core meanwhile", "idle_share", lambda share: share > IDLE_SHARE),
+    ("other programs used the core meanwhile, so figures are less sure", "strange_share", lambda share: share > NOISE),
+    ("sessions were not all resumed", "resumed", lambda share: share < 1),
+)
+"""What is said, of which figure's median, when."""
 README_ROWS = (
     "get-1k", "get-1k-tls", "get-100k", "get-100k-tls", "download", "upload", "connect-full", "ws-200b-100",
     "ws-16kb-100", "ws-1mb-100", "ws-200b-100-tls", "hub",
@@ -93,16 +100,14 @@ def _terminal_row(workload: str, peer: str, found: tuple[Measure, Spread], resul
 
 def warnings(workload: str, results: Results) -> list[str]:
     """What a reader of this workload's figures must know."""
-    peers = results.peers(workload)
-    busy = {peer: results.spread(workload, peer, "busy") for peer in peers}
-    lazy = [f"{peer} {spread.median:.0%}" for peer, spread in busy.items() if spread and spread.median < BUSY]
-    idle = {peer: results.spread(workload, peer, "idle_share") for peer in peers}
-    noisy = [f"{spread.high:.1%} during {peer}" for peer, spread in idle.items() if spread and spread.high > IDLE_SHARE]
     found = []
-    if lazy:
-        found.append(f"core not busy, so only CPU counts, not operations a second: {', '.join(lazy)}")
-    if noisy:
-        found.append(f"peers without load used CPU: {', '.join(noisy)}")
+    for text, figure, wrong in WARNINGS:
+        spreads = {peer: results.spread(workload, peer, figure) for peer in results.peers(workload)}
+        names = [f"{peer} {one.median:.0%}" for peer, one in spreads.items() if one and wrong(one.median)]
+        concerned = figure != "resumed" or workload == "connect-resumed"
+        paced = figure == "busy" and workload.startswith("rate")
+        if names and concerned and not paced:
+            found.append(f"{text}: {', '.join(names)}")
     return found
 
 

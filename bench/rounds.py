@@ -52,13 +52,9 @@ class Plan:
         return tuple(name for name in known if not self.peers or name in self.peers)
 
     def make(self, name: str, kind: Kind) -> Peer:
-        """Raises PeerError for a name that is not known."""
         if name == COMPILED and self.compiled:
             return QProxy(kind, name=COMPILED, interpreter=self.compiled)
-        try:
-            return peer(name, kind)
-        except KeyError:
-            raise PeerError(f"no peer is called {name!r}") from None
+        return peer(name, kind)
 
 
 @dataclass(frozen=True)
@@ -177,7 +173,12 @@ def _running(fleet: Fleet, workload: Workload, name: str, number: int) -> Runnin
 
 
 def _one(stage: Stage, workload: Workload, running: Running) -> dict[str, float]:
-    before = stage.fleet.cpu_of_others(running), time.monotonic()
+    """The figures, with the shares of the core that idle peers and strangers took meanwhile."""
+    fleet = stage.fleet
+    idle, strange, started = fleet.cpu_of_others(running), fleet.cpu_of_strangers(running), time.monotonic()
     figures = ALL_WAYS[workload.kind](stage.scene, workload, running)
-    idle = (stage.fleet.cpu_of_others(running) - before[0]) / (time.monotonic() - before[1])
-    return figures | {"idle_share": idle}
+    took = time.monotonic() - started
+    return figures | {
+        "idle_share": (fleet.cpu_of_others(running) - idle) / took,
+        "strange_share": (fleet.cpu_of_strangers(running) - strange) / took,
+    }

@@ -22,9 +22,10 @@ from bench import floors, machine, report  # noqa: E402
 from bench.build import BuildError  # noqa: E402
 from bench.install import install  # noqa: E402
 from bench.load import Failed  # noqa: E402
+from bench.peers.lineup import LINEUP  # noqa: E402
 from bench.peers.peer import PeerError  # noqa: E402
 from bench.results import Results  # noqa: E402
-from bench.rounds import QUICK, Plan, measure  # noqa: E402
+from bench.rounds import COMPILED, QUICK, Plan, measure  # noqa: E402
 from bench.site import WORK  # noqa: E402
 from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
 
@@ -59,6 +60,9 @@ def plan(given: argparse.Namespace) -> Plan:
     if given.check:
         floored = {floor.workload for floor in floors.read()}
         workloads = tuple(one for one in workloads if one.name in floored)
+    known = {*LINEUP, *([COMPILED] if given.compiled else [])}
+    if unknown := [name for name in peers if name not in known]:
+        raise Unknown(f"no peer is called {unknown[0]!r}")
     return Plan(
         workloads,
         peers,
