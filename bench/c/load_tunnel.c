@@ -21,7 +21,7 @@ static size_t frame_head; /* bytes */
 void prepare_tunnels(void) {
     static const char text[] = "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"qReturn\":\"0123456789\"}},";
     payload = malloc(plan.size + 1);
-    frame = malloc(plan.size + FRAME_HEAD_MAX);
+    frame = malloc(plan.size + FRAME_HEAD_MAX + STAMP); /* a short message has only the stamp's beginning */
     if (!payload || !frame) fail("no memory for --size %llu", (unsigned long long)plan.size);
     for (size_t at = 0; at < plan.size; at++) payload[at] = text[at % (sizeof text - 1)];
     frame_head = frame_build(frame, 0x80 | OP_TEXT, plan.size, mask);

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -195,6 +196,13 @@ def test_tls_that_cannot_be_verified_is_refused(
     assert (told["operations"], told["errors"], told["status"]) == (0, 1, 1)
     assert reason in told["first_error"]
     assert upstream.counters()["requests"] == 0
+
+
+def test_a_server_that_never_answers_ends_the_load(load: Load) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        told = load.run("http", "GET /a/10b", "--count", "5", "--patience", "0.1", "--port", port)
+    assert (told["operations"], told["errors"], told["first_error"]) == (0, 1, "nothing moved any more")
 
 
 # --- start and end ---
