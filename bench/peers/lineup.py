@@ -9,7 +9,7 @@ from bench.peers.nginx import Nginx, nginx_64k
 from bench.peers.node import ConfigurableHttpProxy, NodeHttpProxy
 from bench.peers.peer import Kind, Peer
 from bench.peers.qproxy import QProxy, qproxy_quiet
-from bench.peers.relay import Relay
+from bench.peers.relay import Relay, relay_256k
 
 LINEUP: dict[str, Callable[[Kind], Peer]] = {
     "qproxy": QProxy,
@@ -22,6 +22,7 @@ LINEUP: dict[str, Callable[[Kind], Peer]] = {
     "configurable-http-proxy": ConfigurableHttpProxy,
     "naive": Naive,
     "relay": Relay,
+    "relay-256k": relay_256k,
 }
 
 
