@@ -56,8 +56,15 @@ class Gate:
 
     def admit(self, vp: VirtualProxy, head: RequestHead) -> Verdict | Awaitable[Verdict]:
         """At once for a session that is known here, and for a request without one. Raises Refused."""
-        self._check_origin(vp, head)
+        if head.websocket or head.method not in SAFE_METHODS:
+            self._check_origin(vp, head)
         header = head.cookie
+        plain = vp.plain_cookies.get(header)
+        if plain is not None:
+            session = vp.peek(plain)
+            if session is not None and not session.by_qlik and not _is_qlik_login(head.path):
+                vp.touch(session)
+                return Admitted(session, header)
         ids = cookies.values(header, vp.cookie) if header else []
         if len(ids) == 1:
             session = vp.peek(ids[0].decode("latin-1"))
@@ -68,10 +75,11 @@ class Gate:
         return self._look_up(vp, head, header, ids)
 
     def _admitted(self, vp: VirtualProxy, head: RequestHead, header: bytes, session: Session) -> Verdict:
-        if _is_qlik_login(vp, head):
+        if _is_qlik_login(head.path):
             return TurnedAway()
         vp.touch(session)
         if _is_plain(vp, header.lower()):
+            vp.remember_plain(header, session.id)
             return Admitted(session, header)
         return Admitted(session, _for_qlik(vp, header, session.id.encode()))
 
@@ -102,7 +110,7 @@ class Gate:
         return theirs[0].id.encode()
 
     def _without_session(self, vp: VirtualProxy, head: RequestHead, header: bytes, theirs: bytes | None) -> Verdict:
-        if _is_qlik_login(vp, head):
+        if _is_qlik_login(head.path):
             return TurnedAway()
         if vp.anonymous:
             return Admitted(None, _for_qlik(vp, header, theirs))
@@ -113,8 +121,6 @@ class Gate:
 
     def _check_origin(self, vp: VirtualProxy, head: RequestHead) -> None:
         """Another site may neither open a socket nor send data in a person's name (cross-site WebSocket hijacking)."""
-        if head.method in SAFE_METHODS and not head.websocket:
-            return
         origin = head.named.get(b"origin")
         if origin is None:
             if head.websocket and vp.config.require_origin:
@@ -148,10 +154,9 @@ def _for_qlik(vp: VirtualProxy, header: bytes, value: bytes | None) -> bytes:
     return cookies.keep(b";".join(named), vp.cookie, value, vp.hidden)
 
 
-def _is_qlik_login(vp: VirtualProxy, head: RequestHead) -> bool:
-    """Whether a path (below the virtual proxy's) is QPS's own login, however often it is encoded: never passed on, it
-    would log in a connection."""
-    path = head.path
+def _is_qlik_login(path: bytes) -> bool:
+    """Whether a path is QPS's own login, however often it is encoded: never passed on, it would log in a
+    connection."""
     return _leads_to_login(path) if len(path) <= LONGEST_REMEMBERED else _leads_to_login.__wrapped__(path)
 
 

@@ -6,7 +6,6 @@ Pure: lines of bytes in, lines of bytes out. A line that crosses does so byte fo
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -162,18 +161,36 @@ class RequestHead:
         return self.crossing.split(b"\r\n")[:-1]
 
 
-@dataclass(slots=True)
-class ResponseHead:
-    """A response's head from QPS. `cookies` are the values of its Set-Cookie lines, in order."""
+class StatusLine:
+    """Status, reason and minor version of an answer, and `line`: as qproxy writes it (without CRLF)."""
 
-    status: int
-    reason: bytes
-    minor: int
-    lines: list[bytes]
-    named: dict[bytes, bytes]
-    cookies: list[bytes] = field(default_factory=list)
-    length: int = 0
-    keep_alive: bool = True
+    __slots__ = ("line", "minor", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes = b"", minor: int = 1) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.line = b"HTTP/1.1 %d %b" % (status, reason)
+
+
+class ResponseHead:
+    """A response's head from QPS. `cookies` are the values of its Set-Cookie lines, in order; `line` its status line
+    for the browser."""
+
+    __slots__ = ("cookies", "keep_alive", "length", "line", "lines", "minor", "named", "reason", "status")
+
+    def __init__(
+        self, status: StatusLine, lines: list[bytes], named: dict[bytes, bytes], cookies: list[bytes] | None = None
+    ) -> None:
+        self.status = status.status
+        self.reason = status.reason
+        self.minor = status.minor
+        self.line = status.line
+        self.lines = lines
+        self.named = named
+        self.cookies = [] if cookies is None else cookies
+        self.length = 0
+        self.keep_alive = True
 
 
 CHUNKED: Final = -1
@@ -220,6 +237,11 @@ def sort_response(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, byte
             if rule is READ:
                 passed.append(line)
     return passed, named, cookies
+
+
+def know_response(lines: Iterable[bytes]) -> bool:
+    """Whether all of an answer's header lines were read before."""
+    return all(map(_response_fields.known, lines))
 
 
 def _joined(name: bytes, first: bytes, second: bytes) -> bytes:

@@ -182,7 +182,7 @@ class Road:
             answer.named[b"content-location"] = vp.one_host.location(answer.named[b"content-location"])
         if answer.cookies:
             answer.cookies = self._their_cookies(vp, session, answer.cookies)
-        if session is not None and _is_hub_logout(vp, head, answer):
+        if head.method == b"DELETE" and session is not None and _is_hub_logout(vp, head, answer):
             vp.end_soon(session.id, End.HUB_LOGOUT)
             answer.cookies.append(_gone(vp))
         return None
@@ -207,7 +207,7 @@ class Road:
 
 
 def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) -> bool:
-    return head.method == b"DELETE" and answer.status < 300 and head.path[len(vp.path) :] == b"/qps/user"
+    return answer.status < 300 and head.path[len(vp.path) :] == b"/qps/user"
 
 
 def _bare(value: bytes) -> bytes:

@@ -21,12 +21,15 @@ from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
-from qproxy.sessions.front import Sessions
+from qproxy.sessions.front import TOUCH_GRAIN, Sessions
 from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
 
 log = logging.getLogger("qproxy.virtual_proxy")
 
 GOING_AWAY = 1001
+MOST_PLAIN = 2048
+LONGEST_PLAIN = 1024
+"""Of Cookie headers that are remembered, in bytes: 2 MB for each virtual proxy at most, forgotten when full."""
 
 
 class LoginEvent(Protocol):
@@ -128,6 +131,14 @@ class VirtualProxy:
         """Further cookies that QPS never gets: the sessions of other virtual proxies, which may be other sites'."""
         self.hidden = frozenset((*OWN_COOKIES, *names)) - {self.cookie}
         self.hidden_within = tuple((name.lower(), self.cookie_lower.count(name.lower())) for name in self.hidden)
+        self.plain_cookies: dict[bytes, str] = {}
+        """Cookie headers that cross as they are, and the session id in each: what was taken apart once."""
+
+    def remember_plain(self, header: bytes, session_id: str) -> None:
+        if len(header) <= LONGEST_PLAIN:
+            if len(self.plain_cookies) >= MOST_PLAIN:
+                self.plain_cookies.clear()
+            self.plain_cookies[header] = session_id
 
     # sessions: found, opened, ended
 
@@ -135,7 +146,9 @@ class VirtualProxy:
         return self.sessions.peek(self.name, session_id)
 
     def touch(self, session: Session) -> None:
-        self.sessions.touch(self.name, session.id)
+        """A sign of life of a session that was just found; the store learns of it later."""
+        if self._clock() - session.last_seen >= TOUCH_GRAIN:
+            self.sessions.touch(self.name, session.id)
 
     async def find(self, session_id: str) -> Session | None:
         """Raises StoreUnavailable."""

@@ -26,8 +26,8 @@ class Downstream(asyncio.Protocol):
     """States: waiting for a head, in an exchange, handed over to the own pages, lingering before a close."""
 
     __slots__ = (
-        "_buffer", "_empty_lines", "_exchange", "_linger_end", "_lingering", "_own", "_paused", "_started",
-        "_unsent", "closing", "deadline", "listener", "peer", "transport", "write_paused",
+        "_buffer", "_empty_lines", "_exchange", "_linger_end", "_lingering", "_own", "_started",
+        "_unsent", "closing", "deadline", "listener", "paused", "peer", "transport", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: "Listener") -> None:
@@ -42,7 +42,7 @@ class Downstream(asyncio.Protocol):
         self._empty_lines = 0
         self._lingering = False
         self._linger_end = NEVER
-        self._paused = False
+        self.paused = False
         self._unsent = 0
         self._started = 0.0
 
@@ -121,8 +121,7 @@ class Downstream(asyncio.Protocol):
                 self._unfinished(end)
                 return
             else:
-                raw = self._buffer[: end + 4]
-                self._buffer = self._buffer[end + 4 :]
+                raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
                 self._begin(raw)
 
     def _skip_empty_line(self) -> None:
@@ -179,18 +178,18 @@ class Downstream(asyncio.Protocol):
             self.pause()
 
     def pause(self) -> None:
-        if not self._paused and not self.transport.is_closing():
-            self._paused = True
+        if not self.paused and not self.transport.is_closing():
+            self.paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
+        if self.paused and not self.transport.is_closing():
+            self.paused = False
             self.transport.resume_reading()
 
     def gone_unseen(self) -> bool:
         """Whether the browser went away while it was not read, so that no event could tell."""
-        return self._paused and sockets.hung_up(self.transport)
+        return self.paused and sockets.hung_up(self.transport)
 
     def exchange_over(self, now: float, *, close: bool, drained: bool) -> None:
         """The answer is written. Whatever was paused for this request must read again for the next.
@@ -198,7 +197,7 @@ class Downstream(asyncio.Protocol):
         Not `drained`: more of the request, or of what follows it, may still come.
         """
         self._exchange = None
-        if self._paused:
+        if self.paused:
             self.resume()
         if close or self.closing or self.transport.is_closing():
             if drained and not self._buffer:

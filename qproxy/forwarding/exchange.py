@@ -63,7 +63,9 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - a page for the person, a traceback for the log
             self._bug(error)
             return
-        if isinstance(decision, DECISIONS):
+        if isinstance(decision, Forward):
+            self._pass_on(decision)
+        elif isinstance(decision, DECISIONS):
             self._follow(decision)
         else:
             self._spawn(self._decide(decision))
@@ -94,17 +96,20 @@ class Exchange:
         if self._over:
             return
         if isinstance(decision, Forward):
-            self._forward = decision
-            resting = decision.pool.take(safe=self._repeatable, now=self.downstream.listener.loop.time())
-            if resting is not None:
-                self._attach(resting)
-            else:
-                self._spawn(self._connect(decision))
+            self._pass_on(decision)
         elif isinstance(decision, Answer):
             self._answer(decision)
         else:
             self._over = True
             self.downstream.hand_over(decision.head, self._body.held() if self._body is not None else b"")
+
+    def _pass_on(self, forward: Forward) -> None:
+        self._forward = forward
+        resting = forward.pool.take(safe=self._repeatable, now=self.downstream.listener.loop.time())
+        if resting is not None:
+            self._attach(resting, forward)
+        else:
+            self._spawn(self._connect(forward))
 
     @property
     def _repeatable(self) -> bool:
@@ -119,19 +124,19 @@ class Exchange:
         if self._over:
             upstream.abort()
         else:
-            self._attach(upstream)
+            self._attach(upstream, forward)
 
-    def _attach(self, upstream: "Upstream") -> None:
-        assert self._forward is not None
+    def _attach(self, upstream: "Upstream", forward: Forward) -> None:
         self.upstream = upstream
         self.record.node = upstream.node
         upstream.hold(self)
-        if self.downstream.write_paused:
+        downstream = self.downstream
+        if downstream.write_paused:
             upstream.pause_reading()
-        head = write_request(self.head, self._forward.fields)
+        head = write_request(self.head, forward.fields)
         upstream.transport.write(head + self._body.held() if self._body is not None else head)
-        if not upstream.write_paused:
-            self.downstream.resume()
+        if downstream.paused and not upstream.write_paused:
+            downstream.resume()
 
     # the request's body
 
@@ -181,9 +186,10 @@ class Exchange:
         self.record.first_byte = self.downstream.listener.loop.time()
         if not self._rewritten(head):
             return False
-        unsized = head.length < 0
-        self._chunk_out = unsized and self.head.minor == 1
-        self._close = self._ends_here or (unsized and not self._chunk_out)
+        self._close = self._ends_here
+        if head.length < 0:
+            self._chunk_out = self.head.minor == 1
+            self._close = self._close or not self._chunk_out
         self._keep_upstream = head.keep_alive
         self.record.status = head.status
         self._pending = write_response(head, chunked=self._chunk_out, close=self._close)
@@ -223,11 +229,14 @@ class Exchange:
 
     def ended(self, data: bytes) -> None:
         """The answer's last bytes."""
+        downstream = self.downstream
         self.record.bytes_out += len(data)
-        self._write(chunk([data]) + LAST_CHUNK if self._chunk_out else data)
+        if self._chunk_out:
+            data = chunk([data]) + LAST_CHUNK
+        downstream.transport.write(self._pending + data if self._pending else data)
         upstream, self.upstream = self.upstream, None
         clean = self._keep_upstream and self.body_done and b"authorization" not in self.head.named
-        now = self.downstream.listener.loop.time()
+        now = downstream.listener.loop.time()
         if upstream is not None:
             upstream.release(clean=clean, now=now)
         self._finish(now)
@@ -249,11 +258,11 @@ class Exchange:
     def _finish(self, now: float) -> None:
         if not self._over:
             self._over = True
-            self.record.ended = now
-            self.downstream.listener.conduct.finished(self.record)
+            record, downstream = self.record, self.downstream
+            record.ended = now
+            downstream.listener.conduct.finished(record)
             # The browser of a refused socket has frames to send yet, its own close at least.
-            drained = self.body_done and self.record.status != 101
-            self.downstream.exchange_over(now, close=self._close, drained=drained)
+            downstream.exchange_over(now, close=self._close, drained=record.status != 101 and self.body_done)
 
     def fail(self, failure: Failure, detail: str) -> None:
         """A page while nothing was sent; afterwards a broken transfer, never a short success."""

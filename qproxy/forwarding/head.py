@@ -16,7 +16,7 @@ import httptools
 from qproxy import headers, routing
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer
-from qproxy.headers import CHUNKED, UNTIL_CLOSE, FieldBlock, RequestHead, ResponseHead
+from qproxy.headers import CHUNKED, UNTIL_CLOSE, FieldBlock, RequestHead, ResponseHead, StatusLine
 
 HEAD_END: Final = b"\r\n\r\n"
 RESPONSE_HEAD_BYTES: Final = 65536
@@ -47,6 +47,11 @@ class _Silent:
 
 
 _SILENT = _Silent()
+
+_statuses: dict[bytes, StatusLine] = {}
+"""Status lines that were accepted, by their bytes."""
+MOST_STATUSES: Final = 512
+LONGEST_STATUS: Final = 100
 
 _blocks: dict[bytes, FieldBlock] = {}
 """The fields of requests that were accepted, by their bytes. Forgets everything when full; never a cookie."""
@@ -204,20 +209,35 @@ def _check_upgrade(head: RequestHead) -> None:
 
 
 def read_response(raw: bytes, method: bytes) -> ResponseHead:
-    """The bytes of one response head to a `method` request. Raises Refused(UPSTREAM_BAD_ANSWER)."""
+    """The bytes of one response head to a `method` request. Raises Refused(UPSTREAM_BAD_ANSWER).
+
+    A head of nothing but lines that were accepted before is not judged again.
+    """
     line, *lines = raw[:-4].split(b"\r\n")
+    status = _statuses.get(line)
     try:
-        _judge(httptools.HttpResponseParser(_SILENT), raw)
+        if status is None or not headers.know_response(lines):
+            _judge(httptools.HttpResponseParser(_SILENT), raw)
+            status = _read_status(line)
         passed, named, cookies = headers.sort_response(lines)
     except Refused as refused:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, refused.detail) from None
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None or len(lines) > MOST_FIELDS:
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "the status line, or too many fields")
-    head = ResponseHead(int(match[2]), match[3] or b"", int(match[1]), passed, named, cookies)
+    if len(lines) > MOST_FIELDS:
+        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "too many fields")
+    head = ResponseHead(status, passed, named, cookies)
     head.length = _response_length(head, method)
     head.keep_alive = head.length != UNTIL_CLOSE and _persists(head.minor, named.get(b"connection"))
     return head
+
+
+def _read_status(line: bytes) -> StatusLine:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "the status line")
+    status = StatusLine(int(match[2]), match[3] or b"", int(match[1]))
+    if len(_statuses) < MOST_STATUSES and len(line) <= LONGEST_STATUS:
+        _statuses[line] = status
+    return status
 
 
 def _persists(minor: int, connection: bytes | None) -> bool:
@@ -232,9 +252,9 @@ def _persists(minor: int, connection: bytes | None) -> bool:
 def _response_length(head: ResponseHead, method: bytes) -> int:
     """RFC 9112 section 6.3: n bytes, CHUNKED or UNTIL_CLOSE."""
     coding = head.named.get(b"transfer-encoding")
-    if coding is not None and (coding.lower() != b"chunked" or head.minor == 0):
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "a transfer coding other than chunked")
     length = head.named.get(b"content-length")
+    if coding is not None and (coding.lower() != b"chunked" or head.minor == 0 or length is not None):
+        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "a transfer coding other than chunked, or with a Content-Length")
     if length is not None and (not length.isdigit() or len(length) > 18):
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, "Content-Length is no number")
     if method == b"HEAD" or head.status < 200 or head.status in _BODYLESS_STATUS:
@@ -252,7 +272,7 @@ def write_request(head: RequestHead, fields: bytes) -> bytes:
 def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     """The head as the browser gets it. `chunked`: how the body will be framed when its length is not known."""
     named = head.named
-    parts = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines]
+    parts = [head.line, *head.lines]
     if head.cookies:
         parts.extend([b"Set-Cookie: " + cookie for cookie in head.cookies])
     if b"location" in named:

@@ -56,7 +56,7 @@ class Pool:
             if not safe and now - self._resting[-1].rested_since > UNSAFE_IDLE:
                 return None
             upstream = self._resting.pop()
-            if upstream.usable and upstream.still:
+            if upstream.ready:
                 self.reused += 1
                 return upstream
             upstream.close()
@@ -71,7 +71,7 @@ class Pool:
             self.open_count += 1
         else:
             free = await self._turn()
-            if free is not None and not fresh and free.usable and free.still:
+            if free is not None and not fresh and free.ready:
                 self.reused += 1
                 return free
             if free is not None:

@@ -47,9 +47,10 @@ class Upstream(asyncio.Protocol):
         return not (self._gone or self.write_paused or self.transport.is_closing())
 
     @property
-    def still(self) -> bool:
-        """Whether nothing waits to be read: neither the end, nor bytes that would pass for the next answer."""
-        return not self._waits(0)
+    def ready(self) -> bool:
+        """Whether it is usable and nothing waits to be read: neither the end, nor bytes that would pass for the next
+        answer."""
+        return not (self._gone or self.write_paused or self.transport.is_closing() or self._waits(0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -64,8 +65,9 @@ class Upstream(asyncio.Protocol):
         """The exchange is over. Not `clean`: something is left over or unknown, so the connection is closed."""
         self.exchange = None
         self.used = True
-        if clean and self.usable and not self._buffer:
-            self.resume_reading()
+        if clean and not self._buffer and self.usable:
+            if self._reading_paused:
+                self.resume_reading()
             self.pool.give_back(self, now)
         else:
             self.abort()
@@ -95,10 +97,10 @@ class Upstream(asyncio.Protocol):
             exchange.fail(refused.failure, refused.detail)
 
     def _take_head(self, head: ResponseHead, rest: bytes, exchange: "Exchange") -> None:
-        if head.status == 101:
-            exchange.switch(head, rest)
-            return
         if head.status < 200:
+            if head.status == 101:
+                exchange.switch(head, rest)
+                return
             self._interim += 1
             if self._interim > MOST_INTERIM:
                 raise Refused(Failure.UPSTREAM_BAD_ANSWER, "too many interim answers")

@@ -42,7 +42,11 @@ class Sink:
         self._target = target
         self._cap = lines
         self._descriptor = open_append(target)
-        self._lines: deque[str] = deque()
+        self._chunks: deque[tuple[bytes, int]] = deque()
+        """Bytes, and how many lines they are."""
+        self._queued = 0
+        self._taken = 0
+        """Lines, counted by whoever puts and by the thread: each number has one writer."""
         self._wake = threading.Event()
         self._awake = False
         self._closing = threading.Event()
@@ -60,12 +64,15 @@ class Sink:
         return self.refused + self.lost
 
     def put(self, *lines: str) -> None:
-        """Queue lines that end with their newline."""
-        room = self._cap - len(self._lines)
+        """Queue lines that end with their newline; joined here, so that the thread holds up the loop for less."""
+        room = self._cap - (self._queued - self._taken)
         if len(lines) > room:
             self.refused += len(lines) - room
             lines = lines[:room]
-        self._lines.extend(lines)
+            if not lines:
+                return
+        self._queued += len(lines)
+        self._chunks.append(("".join(lines).encode("ascii", "backslashreplace"), len(lines)))
         if not self._awake:
             self._awake = True
             self._wake.set()
@@ -81,7 +88,7 @@ class Sink:
         self._wake.set()
         self._thread.join(within)
         if self._thread.is_alive():
-            self.lost += self._in_hand + len(self._lines)
+            self.lost += self._in_hand + self._queued - self._taken
             log.warning("the access log at %s did not take its last lines in time", self._target)
 
     def _run(self) -> None:
@@ -95,15 +102,16 @@ class Sink:
         os.close(self._descriptor)
 
     def _drain(self) -> None:
-        batch = [self._lines.popleft() for _ in range(len(self._lines))]
-        self._in_hand = len(batch)
+        batch = [self._chunks.popleft() for _ in range(len(self._chunks))]
+        self._in_hand = lines = sum(count for _, count in batch)
+        self._taken += lines
         try:
             if self._reopen:
                 self._open_anew()
             if batch:
-                self._write("".join(batch).encode("ascii", "backslashreplace"))
+                self._write(b"".join([data for data, _ in batch]))
         except OSError as error:
-            self.lost += len(batch)
+            self.lost += lines
             self._fails(error)
 
     def _open_anew(self) -> None:

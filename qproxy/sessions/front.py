@@ -65,8 +65,11 @@ class Sessions:
         entry = self._cache.entries.get((vp, session_id))
         if entry is None:
             return None
-        now = self._clock()
-        return entry.session if now <= self._trusted_until and self._lives(entry.session, now) else None
+        now, session = self._clock(), entry.session
+        lifetime = self._lifetimes.get(vp) if not session.by_qlik else self._qlik_made.lifetime
+        if lifetime is None or now > self._trusted_until or session.over(lifetime, now) is not None:
+            return None
+        return session
 
     def touch(self, vp: str, session_id: str) -> None:
         """A sign of life; a session that is over does not come back by it. Never waits."""
