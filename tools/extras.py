@@ -50,6 +50,11 @@ def on_path(*programs: str) -> Callable[[], bool]:
     return lambda: all(shutil.which(program, path=search) for program in programs)
 
 
+def c_compiler_found() -> bool:
+    """A compiler, and the headers of OpenSSL where Debian has them."""
+    return on_path("cc")() and Path("/usr/include/openssl/ssl.h").exists()
+
+
 def locked_packages(lock: Path) -> dict[str, str]:
     """Path in node_modules -> version, of the packages that are not optional."""
     packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
@@ -69,6 +74,7 @@ def npm_clients_installed() -> bool:
 PARTS = (
     Part("chromium", "tests marked browser", on_path("chromium"), ("chromium",)),
     Part("systemd-analyze", "tests/test_deploy.py", on_path("systemd-analyze"), ("systemd",)),
+    Part("cc", "tests/bench/test_c_programs.py", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
     Part("node", "tests marked clients", on_path("node", "npm"), ("nodejs", "npm")),
     Part("npm-clients", "tests marked clients", npm_clients_installed),
 )

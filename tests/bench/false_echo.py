@@ -51,14 +51,13 @@ async def false_echo(accept: str = ACCEPT, spoilt: int | None = None, cut: int =
 async def late_server(first_answer_after: float) -> AsyncIterator[int]:
     """The port of a server that stands still once, before its first answer (seconds)."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
-    pause = first_answer_after
+    awake = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal pause
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
-                await asyncio.sleep(pause)
-                pause = 0
+                asyncio.get_running_loop().call_later(first_answer_after, awake.set)
+                await awake.wait()
                 writer.write(answer)
         writer.close()
 
