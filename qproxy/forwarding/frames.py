@@ -9,6 +9,8 @@ from typing import Final
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
 CLOSE: Final = 0x8
+MESSAGE_ENDS: Final = frozenset(0x80 | reserved << 4 | kind for reserved in range(8) for kind in range(3))
+"""First bytes of the frames with which a message ends, compressed or not."""
 
 
 class FrameReader:
@@ -37,6 +39,10 @@ class FrameReader:
             if self._close is not None:
                 self._close += data
             return 0
+        if not self._left and not self._head and size > 1 and data[0] in MESSAGE_ENDS and _ends(data, size):
+            self._open = False
+            self.messages += 1
+            return size
         return self._follow(data, size)
 
     def _follow(self, data: bytes, size: int) -> int:
@@ -106,6 +112,16 @@ class FrameReader:
         if self._key:
             first, second = first ^ self._key[0], second ^ self._key[1]
         self.close_code = first << 8 | second
+
+
+def _ends(data: bytes, size: int) -> bool:
+    """Whether the frame that begins `data` is all of it: nearly every message of Qlik's comes so."""
+    second = data[1]
+    short = second & 0x7F
+    masked = 4 if second & 0x80 else 0
+    if short < 126:
+        return size == 2 + masked + short
+    return short == 126 and size > 4 and size == 4 + masked + (data[2] << 8 | data[3])
 
 
 def head_length(head: bytes) -> int | None:
