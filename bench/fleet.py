@@ -5,6 +5,7 @@ measured.
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -55,7 +56,7 @@ class Fleet:
     def cpu_of_strangers(self, running: Running) -> float:
         """Seconds in which the proxies' core did something else, from an arbitrary start."""
         own = machine.cpu_seconds(running.pid) + self.cpu_of_others(running)
-        return machine.core_seconds(self.core) - own
+        return time.monotonic() - machine.idle_seconds(self.core) - own
 
     def __enter__(self) -> "Fleet":
         return self

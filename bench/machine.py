@@ -91,11 +91,10 @@ def _thread_nanoseconds(task: Path) -> int:
         return 0
 
 
-def core_seconds(core: int) -> float:
-    """What one core did for anybody since the machine was started; in ticks of 10 ms."""
-    words = _first_line(PROC / "stat", f"cpu{core} ").split()
-    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, words[1:9])
-    return (user + nice + system + sum(interrupts_and_stolen)) / USER_HZ
+def idle_seconds(core: int) -> float:
+    """How long a core had nothing to do since the machine was started; in ticks of 10 ms."""
+    idle, waiting = _first_line(PROC / "stat", f"cpu{core} ").split()[4:6]
+    return (int(idle) + int(waiting)) / USER_HZ
 
 
 def _first_line(path: Path, start: str) -> str:

@@ -19,7 +19,7 @@ from bench.workloads import Workload
 Figures = dict[str, float]
 
 SETTLE_S = 0.4
-LEAST_RATE_S, LEAST_SLOW_S = 2.0, 3.0
+LEAST_RATE_S, LEAST_SLOW_S = 1.5, 2.5
 SLOW_SAMPLES = 10
 HUB_REQUESTS, HUB_SOCKETS = 25, 4
 

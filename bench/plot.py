@@ -11,10 +11,13 @@ from html import escape
 from bench.results import Results
 from bench.workloads import WORKLOADS, Workload
 
-COLOURS = {
-    "nginx": "#0b7a3b", "nginx-64k": "#7cc49a", "haproxy": "#1f5fa8", "caddy": "#c2571a", "node-http-proxy": "#8a3ffc",
-    "naive": "#9a2a2a", "relay": "#888888", "qproxy-compiled": "#111111",
+DOTS = {
+    "nginx": ("nginx", "#0b7a3b"), "nginx-64k": ("nginx, 64 KB buffers", "#7cc49a"), "haproxy": ("HAProxy", "#1f5fa8"),
+    "caddy": ("Caddy", "#c2571a"), "node-http-proxy": ("Node", "#8a3ffc"), "naive": ("naive aiohttp", "#9a2a2a"),
+    "relay": ("relay in C", "#888888"), "qproxy-compiled": ("qproxy, compiled", "#111111"),
 }  # fmt: skip
+"""What each peer is called, and its colour; others are not drawn."""
+LETTER = 7
 SVG = "http://www.w3.org/2000/svg"
 MEANING = "cost of the other proxy / cost of qproxy; right of 1 qproxy is cheaper"
 LEFT, RIGHT, TOP, ROW, WIDTH = 300, 30, 64, 20, 900
@@ -34,7 +37,7 @@ def svg(results: Results) -> str:
     parts = [
         f'<svg xmlns="{SVG}" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        *_legend(),
+        *_legend({one.peer for one in results.samples}),
         *_scale(TOP - 8, TOP + ROW * len(rows)),
     ]
     for number, workload in enumerate(rows):
@@ -42,10 +45,11 @@ def svg(results: Results) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _legend() -> Iterator[str]:
-    for number, (name, colour) in enumerate(COLOURS.items()):
-        x = 20 + number * 108
+def _legend(present: set[str]) -> Iterator[str]:
+    x = 20
+    for name, colour in (DOTS[peer] for peer in DOTS if peer in present):
         yield f'<circle cx="{x}" cy="18" r="5" fill="{colour}"/><text x="{x + 9}" y="22">{escape(name)}</text>'
+        x += 36 + LETTER * len(name)
     yield f'<text x="{LEFT}" y="44" fill="#555555">{MEANING}</text>'
 
 
@@ -59,8 +63,8 @@ def _scale(top: float, bottom: float) -> Iterator[str]:
 
 def _row(workload: Workload, y: float, results: Results) -> Iterator[str]:
     yield f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(workload.title)}</text>'
-    for name, colour in COLOURS.items():
-        ratio = results.ratio(workload.name, workload.measure.name, name)
+    for peer, (name, colour) in DOTS.items():
+        ratio = results.ratio(workload.name, workload.measure.name, peer)
         if ratio:
             title, x = f"<title>{escape(name)}: {ratio.median:.2f}</title>", place(ratio.median)
             yield f'<circle cx="{x}" cy="{y}" r="4.5" fill="{colour}" fill-opacity="0.85">{title}</circle>'

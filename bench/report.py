@@ -40,6 +40,7 @@ README_ROWS = (
     "ws-16kb-100", "ws-1mb-100", "ws-200b-100-tls", "hub",
 )  # fmt: skip
 README_PEERS = ("nginx", "haproxy", "caddy", "node-http-proxy", "naive")
+GLANCE_PEERS = {*README_PEERS, "nginx-64k", "configurable-http-proxy", "relay"}
 
 
 def amount(value: float, unit: str) -> str:
@@ -156,15 +157,21 @@ def _readme_row(workload: Workload, results: Results) -> list[str]:
     return [workload.title, amount(spread.median, workload.measure.unit) if spread else "", *ratios]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Markdown; the first column is text, the others are figures."""
-    rule = ["---", *("---:" for _ in head[1:])]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """Markdown; the first `texts` columns are text, the others are figures."""
+    rule = ["---" if column < texts else "---:" for column in range(len(head))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def results_page(results: Results, verdicts: Sequence[Verdict]) -> str:
     groups = dict.fromkeys(one.group for one in WORKLOADS if results.peers(one.name))
-    parts = [_opening(results), _versions(results), *(_group(name, results) for name in groups), _floors(verdicts)]
+    parts = [
+        _opening(results),
+        _glance(results),
+        _versions(results),
+        *(_group(name, results) for name in groups),
+        _floors(verdicts),
+    ]
     return "\n\n".join([part for part in parts if part]) + "\n"
 
 
@@ -174,17 +181,33 @@ def _opening(results: Results) -> str:
     return f"""# What qproxy costs beside other proxies
 
 Written by `bench/run.py --results`; do not edit. Measured on {setting.get("date")}: {machine.get("processor")},
-{machine.get("cores")} cores, {machine.get("memory_gb")} GB, Linux {machine.get("kernel")};
-{setting.get("rounds")} rounds.
+{machine.get("cores")} cores, {machine.get("memory_gb")} GB, Linux {machine.get("kernel")}. Rounds: {setting.get("rounds")}.
 
 Each proxy had one core for itself; load and upstream had the other one. All ran side by side and took turns within each
 round. CPU is user and system time of all processes of a proxy, divided by the operations; memory is PSS. "qproxy is x
-times" is the proxy's cost divided by qproxy's, so above 1.00 qproxy is cheaper: **these rows are in bold where qproxy
-loses**. Min and max are those of the rounds. Every answer's status and length were checked, and the upstream counted
-exactly the operations that were sent. Requests are browser-like: 64 variants of some 15 header fields, with foreign
-cookies and the cookie of a session; through qproxy that session is logged in, and all its logs are on.
+times" is the proxy's cost divided by qproxy's: above 1.00 qproxy is cheaper, **below 1.00, in bold, it loses**. Min and
+max are those of the rounds. Every answer's status and length were checked, and the upstream counted exactly the
+operations that were sent. Requests are browser-like: 64 variants of some 15 header fields, with foreign cookies and the
+cookie of a session; through qproxy that session is logged in, and all its logs are on.
 
-![CPU of each proxy divided by qproxy's](results.svg)"""
+![The cost of each proxy divided by qproxy's](results.svg)"""
+
+
+def _glance(results: Results) -> str:
+    """One row for each workload that others take part in: how many times better qproxy is."""
+    peers = [peer for peer in TITLES if peer in GLANCE_PEERS]
+    rows = [
+        [one.title, *(_bold(results.ratio(one.name, one.measure.name, peer)) for peer in peers)]
+        for one in WORKLOADS
+        if len(results.peers(one.name)) > 1
+    ]
+    return "## At a glance\n\nHow many times better qproxy is than each.\n\n" + table(
+        ["", *(TITLES[peer] for peer in peers)], rows
+    )
+
+
+def _bold(ratio: Spread | None) -> str:
+    return f"**{times(ratio)}**" if ratio and ratio.median < 1 else times(ratio)
 
 
 def _versions(results: Results) -> str:
@@ -217,8 +240,7 @@ def _row(workload: str, measure: str, peer: str, results: Results) -> list[str]:
     ratio = results.ratio(workload, measure, peer) if peer != OURS else None
     unit = MEASURES[measure].unit
     cells = [amount(value, unit) for value in (spread.median, spread.low, spread.high)]
-    text = f"**{times(ratio)}**" if ratio and ratio.median < 1 else times(ratio)
-    return [TITLES.get(peer, peer), *cells, f"{speed.median:,.0f}" if speed else "", text]
+    return [TITLES.get(peer, peer), *cells, f"{speed.median:,.0f}" if speed else "", _bold(ratio)]
 
 
 def _floors(verdicts: Sequence[Verdict]) -> str:
@@ -226,4 +248,4 @@ def _floors(verdicts: Sequence[Verdict]) -> str:
         [one.floor.workload, bound_text(one.floor), _measured(one) or "not measured", "yes" if one.held else "**no**"]
         for one in verdicts
     ]
-    return f"## Floors\n\n{table(['workload', 'bound', 'measured', 'held'], rows)}"
+    return f"## Floors\n\n{table(['workload', 'bound', 'measured', 'held'], rows, texts=2)}"

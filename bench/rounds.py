@@ -27,7 +27,9 @@ from bench.site import WORK, Site, new_site
 from bench.versions import versions
 from bench.workloads import Workload
 
-WARM_UP_S = 0.3
+WARM_UP_S = 0.2
+MEMORY_ROUNDS = 2
+ROUNDS, SECONDS = 3, 0.6
 COMPILED = "qproxy-compiled"
 ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
 Show = Callable[[Workload, Results], None]
@@ -39,12 +41,16 @@ class Plan:
 
     workloads: tuple[Workload, ...]
     peers: tuple[str, ...] = ()
-    rounds: int = 3
-    seconds: float = 1.0
+    rounds: int = ROUNDS
+    seconds: float = SECONDS
     compiled: Path | None = None
 
     def only(self, names: Iterable[str]) -> "Plan":
         return replace(self, workloads=tuple(one for one in self.workloads if one.name in set(names)))
+
+    def rounds_of(self, workload: Workload) -> int:
+        """Memory hardly differs from one new process to the next, and starting them takes long."""
+        return min(self.rounds, MEMORY_ROUNDS) if workload.kind in FRESH else self.rounds
 
     def of(self, workload: Workload) -> tuple[str, ...]:
         """Who takes part, in the order of the workload's own list."""
@@ -70,7 +76,7 @@ QUICK = Quick(
      "ws-1mb-1", "idle-1000", "rate-1000"),
     ("nginx", "haproxy", "caddy", "qproxy"),
     2,
-    0.5,
+    0.4,
 )  # fmt: skip
 
 
@@ -145,7 +151,7 @@ def _rounds(plan: Plan, workload: Workload, stage: Stage) -> None:
     peers = stage.able(workload, plan.of(workload))
     if workload.kind == "steady" and "--count" not in workload.options:
         _warm_up(workload, peers, stage)
-    for number in range(plan.rounds):
+    for number in range(plan.rounds_of(workload)):
         stage.scene.straight.clear()
         for name in peers:
             what = f"{workload.name} {name} round {number + 1}"
@@ -179,6 +185,7 @@ def _one(stage: Stage, workload: Workload, running: Running) -> dict[str, float]
     figures = ALL_WAYS[workload.kind](stage.scene, workload, running)
     took = time.monotonic() - started
     return figures | {
+        "took_s": took,
         "idle_share": (fleet.cpu_of_others(running) - idle) / took,
         "strange_share": (fleet.cpu_of_strangers(running) - strange) / took,
     }

@@ -25,7 +25,7 @@ from bench.load import Failed  # noqa: E402
 from bench.peers.lineup import LINEUP  # noqa: E402
 from bench.peers.peer import PeerError  # noqa: E402
 from bench.results import Results  # noqa: E402
-from bench.rounds import COMPILED, QUICK, Plan, measure  # noqa: E402
+from bench.rounds import COMPILED, QUICK, ROUNDS, SECONDS, Plan, measure  # noqa: E402
 from bench.site import WORK  # noqa: E402
 from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
 
@@ -37,8 +37,8 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the most telling workloads only, shorter")
     parser.add_argument("--only", metavar="NAME,..", type=_names, default=(), help="workloads, or what they begin with")
     parser.add_argument("--peers", metavar="NAME,..", type=_names, default=(), help="proxies that take part")
-    parser.add_argument("--rounds", type=int, default=0, help="of A B A B (default 3)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="for each load (default 1.0)")
+    parser.add_argument("--rounds", type=int, default=0, help=f"of A B A B (default {ROUNDS})")
+    parser.add_argument("--seconds", type=float, default=0.0, help=f"for each load (default {SECONDS})")
     parser.add_argument("--compiled", metavar="PYTHON", type=Path, help="a venv's Python whose qproxy is compiled")
     parser.add_argument("--install", action="store_true", help="get the other proxies first")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a floor is missed in 2 of 2 attempts")
@@ -66,8 +66,8 @@ def plan(given: argparse.Namespace) -> Plan:
     return Plan(
         workloads,
         peers,
-        given.rounds or (QUICK.rounds if given.quick else 3),
-        given.seconds or (QUICK.seconds if given.quick else 1.0),
+        given.rounds or (QUICK.rounds if given.quick else ROUNDS),
+        given.seconds or (QUICK.seconds if given.quick else SECONDS),
         given.compiled.absolute() if given.compiled else None,  # a venv's Python is a link that must not be followed
     )
 

@@ -87,3 +87,8 @@ def test_a_machine_is_described_without_its_name() -> None:
     here = machine.Machine.here()
     assert here.cores == os.cpu_count()
     assert platform.node() not in str(here.as_data())
+
+
+def test_an_idle_core_is_seen_to_be_idle() -> None:
+    first = machine.idle_seconds(0)
+    assert 0 < first <= machine.idle_seconds(0)

@@ -120,7 +120,7 @@ def test_all_files_are_written(tmp_path: Path) -> None:
 
 def test_the_plot_shows_a_dot_for_each_peer_and_the_same_for_each_run() -> None:
     drawn = plot.svg(FOUND)
-    assert re.findall(r"<title>(.*?)</title>", drawn) == ["nginx: 0.50", "caddy: 4.00"]
+    assert re.findall(r"<title>(.*?)</title>", drawn) == ["nginx: 0.50", "Caddy: 4.00"]
     assert plot.svg(FOUND) == drawn
 
 
