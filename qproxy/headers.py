@@ -55,7 +55,10 @@ RESPONSE_RULES: Final[dict[bytes, Rule]] = {
         b"set-cookie location content-location content-length transfer-encoding connection upgrade".split(), Rule.TAKE
     ),
 }
-_ONCE = frozenset(b"host content-length origin sec-websocket-key sec-websocket-version location authorization".split())
+_ONCE = frozenset(
+    b"host content-length origin sec-websocket-key sec-websocket-version location content-location authorization"
+    b" upgrade".split()
+)
 _SECRET = frozenset(b"cookie authorization set-cookie sec-websocket-key sec-websocket-accept".split())
 _PROTECTED = frozenset(
     b"host cookie content-length transfer-encoding authorization origin expect connection"
@@ -92,13 +95,12 @@ class FieldMemo:
     def read(self, line: bytes) -> Field:
         """For a line that is not `known`. Raises Refused(BAD_REQUEST) for one that is no header field or has a name
         that may not pass."""
-        if line.startswith(b"Cookie: "):
-            return TAKE, b"cookie", line[8:].strip(b" \t")
         name, colon, value = line.partition(b":")
         if not colon or self._name.fullmatch(name) is None:
             raise Refused(Failure.BAD_REQUEST, f"header name {name[:40]!r}")
         name = name.lower()
-        found = (self._rules.get(name) or self._by_family(name), name, value.strip(b" \t"))
+        blank = b" " if name == b"transfer-encoding" else b" \t"  # llhttp takes "chunked" with a tab for another coding
+        found = (self._rules.get(name) or self._by_family(name), name, value.strip(blank))
         if len(line) <= self.LONGEST and name not in _SECRET:
             if len(self._lines) >= self.CAPACITY:
                 self._lines.clear()
@@ -220,14 +222,23 @@ def sort_request(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes
     return passed, named
 
 
-def sort_response(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
-    """Header lines of an answer -> (lines that cross, values read, Set-Cookie values in order)."""
+def fields_of_response(lines: Iterable[bytes]) -> list[Field | None]:
+    """What an answer's header lines mean, as far as they were read before."""
+    return list(map(_response_fields.known, lines))
+
+
+def sort_response(
+    lines: list[bytes], fields: list[Field | None] | None = None
+) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
+    """Header lines of an answer -> (lines that cross, values read, Set-Cookie values in order). Raises Refused.
+
+    `fields` is what `fields_of_response` said of the lines.
+    """
     passed: list[bytes] = []
     named: dict[bytes, bytes] = {}
     cookies: list[bytes] = []
-    known, read = _response_fields.known, _response_fields.read
-    for line in lines:
-        rule, name, value = known(line) or read(line)
+    for line, field in zip(lines, fields_of_response(lines) if fields is None else fields, strict=True):
+        rule, name, value = field or _response_fields.read(line)
         if rule is PASS:
             passed.append(line)
         elif name == b"set-cookie":
@@ -237,11 +248,6 @@ def sort_response(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, byte
             if rule is READ:
                 passed.append(line)
     return passed, named, cookies
-
-
-def know_response(lines: Iterable[bytes]) -> bool:
-    """Whether all of an answer's header lines were read before."""
-    return all(map(_response_fields.known, lines))
 
 
 def _joined(name: bytes, first: bytes, second: bytes) -> bytes:

@@ -6,6 +6,7 @@ trailers are dropped, within bounds.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
@@ -14,6 +15,10 @@ _LONGEST_LINE: Final = 4096
 _MOST_TRAILERS: Final = 64
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+
+Piece = bytes | memoryview
+LARGE: Final = 16384
+"""Bytes: what came with a head is passed on as a view, not a copy, when it is this much."""
 
 
 class BadChunk(Exception):
@@ -94,7 +99,7 @@ class ChunkReader:
             raise BadChunk("the trailers are too many or not fields")
 
 
-def chunk(pieces: list[bytes]) -> bytes:
+def chunk(pieces: Sequence[Piece]) -> bytes:
     """The pieces as one chunk; b"" for no data (an empty chunk would end the body)."""
     size = sum(map(len, pieces))
     return b"".join((b"%x\r\n" % size, *pieces, b"\r\n")) if size else b""

@@ -65,6 +65,10 @@ class Downstream(asyncio.Protocol):
         elif self._own is not None:
             self._own.data_received(data)
         elif not self._lingering:
+            if not self._buffer and not self.write_paused and self._whole(data):
+                self._started = self.listener.loop.time()
+                self._begin(data)
+                return
             self._buffer = self._buffer + data if self._buffer else data
             self._advance()
         else:
@@ -123,6 +127,15 @@ class Downstream(asyncio.Protocol):
             else:
                 raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
                 self._begin(raw)
+
+    def _whole(self, data: bytes) -> bool:
+        """Whether one read is one request without a body, as nearly all are."""
+        size = len(data)
+        return (
+            data.find(HEAD_END) == size - len(HEAD_END)
+            and size <= self.listener.limits.head_bytes
+            and not data.startswith(b"\r\n")
+        )
 
     def _skip_empty_line(self) -> None:
         """A few before a request are forgiven (RFC 9112 section 2.2)."""

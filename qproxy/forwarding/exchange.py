@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets, tunnel
-from qproxy.forwarding.body import LAST_CHUNK, BadChunk, chunk
+from qproxy.forwarding.body import LARGE, LAST_CHUNK, BadChunk, Piece, chunk
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
 from qproxy.forwarding.head import write_answer, write_request, write_response
 from qproxy.forwarding.patience import Patience
@@ -212,30 +212,34 @@ class Exchange:
     @property
     def _ends_here(self) -> bool:
         """Whether the browser's connection ends with this answer: asked for, in doubt, or a refused upgrade."""
-        return self._close or not self.body_done or self.downstream.closing or self.head.websocket
+        head, body = self.head, self._body
+        return self._close or self.downstream.closing or head.websocket or not (body is None or body.done)
 
-    def relay(self, data: bytes) -> None:
+    def relay(self, data: Piece) -> None:
         if not data and not self._pending:
             return
         self.record.bytes_out += len(data)
         self._write(chunk([data]) if self._chunk_out else data)
 
-    def _write(self, data: bytes) -> None:
-        if self._pending:
-            data = self._pending + data
-            self._pending = b""
-            self.started = True
-        self.downstream.write(data)
+    def _write(self, data: Piece) -> None:
+        transport, pending = self.downstream.transport, self._pending
+        if not pending:
+            transport.write(data)
+            return
+        self._pending = b""
+        self.started = True
+        if len(data) < LARGE:
+            transport.write(pending + data)
+        else:
+            transport.writelines((pending, data))
 
-    def ended(self, data: bytes) -> None:
+    def ended(self, data: Piece) -> None:
         """The answer's last bytes."""
         downstream = self.downstream
         self.record.bytes_out += len(data)
-        if self._chunk_out:
-            data = chunk([data]) + LAST_CHUNK
-        downstream.transport.write(self._pending + data if self._pending else data)
+        self._write(chunk([data]) + LAST_CHUNK if self._chunk_out else data)
         upstream, self.upstream = self.upstream, None
-        clean = self._keep_upstream and self.body_done and b"authorization" not in self.head.named
+        clean = self._keep_upstream and b"authorization" not in self.head.named and self.body_done
         now = downstream.listener.loop.time()
         if upstream is not None:
             upstream.release(clean=clean, now=now)

@@ -215,11 +215,12 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
     """
     line, *lines = raw[:-4].split(b"\r\n")
     status = _statuses.get(line)
+    fields = headers.fields_of_response(lines)
     try:
-        if status is None or not headers.know_response(lines):
+        if status is None or not all(fields):
             _judge(httptools.HttpResponseParser(_SILENT), raw)
             status = _read_status(line)
-        passed, named, cookies = headers.sort_response(lines)
+        passed, named, cookies = headers.sort_response(lines, fields)
     except Refused as refused:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, refused.detail) from None
     if len(lines) > MOST_FIELDS:

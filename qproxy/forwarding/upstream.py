@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
-from qproxy.forwarding.body import BadChunk, ChunkReader
+from qproxy.forwarding.body import LARGE, BadChunk, ChunkReader, Piece
 from qproxy.forwarding.head import HEAD_END, RESPONSE_HEAD_BYTES, read_response
 from qproxy.headers import CHUNKED, UNTIL_CLOSE, ResponseHead
 
@@ -88,25 +88,28 @@ class Upstream(asyncio.Protocol):
             self._buffer = data
             if len(data) > RESPONSE_HEAD_BYTES:
                 exchange.fail(Failure.UPSTREAM_BAD_ANSWER, "the head is too long")
+            elif data.count(b"\n") != data.count(b"\r\n"):
+                exchange.fail(Failure.UPSTREAM_BAD_ANSWER, "a line ends with a bare LF")
             return
         self._buffer = b""
+        end += len(HEAD_END)
         try:
-            head = read_response(data[: end + 4], exchange.head.method)
-            self._take_head(head, data[end + 4 :], exchange)
+            head = read_response(data[:end], exchange.head.method)
+            self._take_head(head, data[end:] if len(data) < LARGE else memoryview(data)[end:], exchange)
         except Refused as refused:
             exchange.fail(refused.failure, refused.detail)
 
-    def _take_head(self, head: ResponseHead, rest: bytes, exchange: "Exchange") -> None:
+    def _take_head(self, head: ResponseHead, rest: Piece, exchange: "Exchange") -> None:
         if head.status < 200:
             if head.status == 101:
-                exchange.switch(head, rest)
+                exchange.switch(head, bytes(rest))
                 return
             self._interim += 1
             if self._interim > MOST_INTERIM:
                 raise Refused(Failure.UPSTREAM_BAD_ANSWER, "too many interim answers")
             exchange.interim(head)
             if rest:
-                self._read_head(rest, exchange)
+                self._read_head(bytes(rest), exchange)
             return
         self._head = head
         self._left = head.length
@@ -114,16 +117,16 @@ class Upstream(asyncio.Protocol):
         if exchange.answered(head):
             self._read_body(rest, exchange)
 
-    def _read_body(self, data: bytes, exchange: "Exchange") -> None:
+    def _read_body(self, data: Piece, exchange: "Exchange") -> None:
         if self._chunks is not None:
-            self._read_chunks(data, self._chunks, exchange)
+            self._read_chunks(bytes(data), self._chunks, exchange)
             return
         left = self._left
         if left == UNTIL_CLOSE:
             exchange.relay(data)
             return
         if len(data) > left:
-            self._buffer = data[left:]
+            self._buffer = bytes(data[left:])
             data = data[:left]
         self._left = left = left - len(data)
         if left:

@@ -88,7 +88,7 @@ def compare(pieces: Sequence[bytes], made: Passage, reading: Reading) -> Counter
             return counts
         counts["refused" if one.refused else "same"] += 1
     last = Meeting(made.crossed[-1], reading.messages[-1], "") if made.crossed and reading.messages else None
-    if last and made.tail is not None and made.tail != reading.tail and not _empty_offer(last):
+    if last and made.tail is not None and made.tail != reading.tail:
         raise Difference(f"after the upgrade the node got {made.tail!r}, aiohttp reads {reading.tail!r}")
     return counts
 
@@ -172,13 +172,6 @@ def _another_upgrade(meeting: Meeting) -> bool:
     return asked != b"websocket" and _but(meeting, upgrade=False)
 
 
-def _empty_offer(meeting: Meeting) -> bool:
-    """An empty Upgrade field beside the one for WebSocket: aiohttp looks at the first only, a list may have empty
-    members (RFC 9110 section 5.6.1). The node gets one clean field."""
-    offers = meeting.read_as.values(b"upgrade") if meeting.read_as else []
-    return b"" in offers and [one.lower() for one in offers if one] == [b"websocket"]
-
-
 def _old_client(meeting: Meeting) -> bool:
     """HTTP/1.0 with keep-alive: aiohttp keeps the connection, qproxy closes it and reads nothing more."""
     head = meeting.crossed.head
@@ -204,7 +197,6 @@ def _first_draft(meeting: Meeting) -> bool:
 
 EXCEPTIONS: dict[str, Callable[[Meeting], bool]] = {
     "an upgrade to another protocol": _another_upgrade,
-    "an empty offer beside that of a WebSocket": _empty_offer,
     "an HTTP/1.0 client that asks to be kept": _old_client,
     "a trailer that aiohttp takes for a field": _leaked_trailer,
     "a field that aiohttp lets stand once": _repeated,

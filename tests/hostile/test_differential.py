@@ -24,7 +24,6 @@ COMPILED = not head.__file__.endswith(".py")
 
 SHARES = {
     "an upgrade to another protocol": 0.01,
-    "an empty offer beside that of a WebSocket": 0.002,
     "an HTTP/1.0 client that asks to be kept": 0.01,
     "a trailer that aiohttp takes for a field": 0.02,
     "a field that aiohttp lets stand once": 0.03,
