@@ -90,6 +90,14 @@ def _floor(number: int, entry: Any) -> Floor:
     return Floor(**entry)
 
 
+def needed(floors: Iterable[Floor]) -> dict[str, frozenset[str]]:
+    """The peers, ours among them, that the floors of each workload compare."""
+    found: dict[str, frozenset[str]] = {}
+    for floor in floors:
+        found[floor.workload] = found.get(floor.workload, frozenset({OURS})) | ({floor.peer} - {""})
+    return found
+
+
 def judge(floors: Iterable[Floor], attempts: Sequence[Results], ours: str = OURS) -> list[Verdict]:
     found = []
     for floor in floors:

@@ -5,9 +5,11 @@ thread that runs at the moment of reading. Memory is PSS, so pages that workers 
 is measured.
 """
 
+import contextlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,10 +41,20 @@ def _allowed() -> list[int]:
     return found
 
 
-def stay_on(core: int) -> None:
-    """Keep this process and all that it starts from now on to one core."""
+@contextlib.contextmanager
+def staying_on(core: int) -> Iterator[None]:
+    """Keeps this process, and all that it starts inside, to one core."""
+    before = _allowed()
+    _allow([core])
+    try:
+        yield
+    finally:
+        _allow(before)
+
+
+def _allow(mine: list[int]) -> None:
     if sys.platform == "linux":
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, mine)
 
 
 def tree(pid: int) -> list[int]:

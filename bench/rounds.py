@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,13 +37,15 @@ Show = Callable[[Workload, Results], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """No `peers` means all that a workload names. `compiled` is the Python of another build of qproxy."""
+    """No `peers` means all that a workload names; `needed` bounds them further, by workload. `compiled` is the Python
+    of another build of qproxy."""
 
     workloads: tuple[Workload, ...]
     peers: tuple[str, ...] = ()
     rounds: int = ROUNDS
     seconds: float = SECONDS
     compiled: Path | None = None
+    needed: Mapping[str, frozenset[str]] | None = None
 
     def only(self, names: Iterable[str]) -> "Plan":
         return replace(self, workloads=tuple(one for one in self.workloads if one.name in set(names)))
@@ -55,7 +57,8 @@ class Plan:
     def of(self, workload: Workload) -> tuple[str, ...]:
         """Who takes part, in the order of the workload's own list."""
         known = [*workload.peers, *([COMPILED] if self.compiled and "qproxy" in workload.peers else [])]
-        return tuple(name for name in known if not self.peers or name in self.peers)
+        needed = known if self.needed is None else self.needed.get(workload.name, ())
+        return tuple(name for name in known if name in needed and (not self.peers or name in self.peers))
 
     def make(self, name: str, kind: Kind) -> Peer:
         if name == COMPILED and self.compiled:
@@ -83,7 +86,11 @@ QUICK = Quick(
 def measure(plan: Plan, show: Show) -> Results:
     """`show` is called after each workload. What was thrown away is named in the setting."""
     ours, theirs = machine.cores()
-    machine.stay_on(theirs)
+    with machine.staying_on(theirs):
+        return _measure(plan, show, ours)
+
+
+def _measure(plan: Plan, show: Show, core: int) -> Results:
     results = Results({
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": machine.Machine.here().as_data(),
@@ -92,7 +99,7 @@ def measure(plan: Plan, show: Show) -> Results:
         "left_out": {},
     })  # fmt: skip
     programs = build()
-    with _site() as site, _upstream(programs.upstream, site) as upstream, Fleet(site, ours, plan.make) as fleet:
+    with _site() as site, _upstream(programs.upstream, site) as upstream, Fleet(site, core, plan.make) as fleet:
         scene = Scene(site, upstream, programs.load, plan.seconds)
         for workload in plan.workloads:
             _rounds(plan, workload, Stage(scene, fleet, results))

@@ -24,7 +24,7 @@ from bench.install import install  # noqa: E402
 from bench.load import Failed  # noqa: E402
 from bench.peers.lineup import LINEUP  # noqa: E402
 from bench.peers.peer import PeerError  # noqa: E402
-from bench.results import Results  # noqa: E402
+from bench.results import OURS, Results  # noqa: E402
 from bench.rounds import COMPILED, QUICK, ROUNDS, SECONDS, Plan, measure  # noqa: E402
 from bench.site import WORK  # noqa: E402
 from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
@@ -57,9 +57,9 @@ def plan(given: argparse.Namespace) -> Plan:
     """Raises Unknown and floors.BadFloors."""
     workloads = chosen(given.only or (QUICK.workloads if given.quick else ()))
     peers = given.peers or (QUICK.peers if given.quick and not given.only else ())
-    if given.check:
-        floored = {floor.workload for floor in floors.read()}
-        workloads = tuple(one for one in workloads if one.name in floored)
+    needed = floors.needed(floors.read()) if given.check and not given.results else None
+    if needed is not None:
+        workloads = tuple(one for one in workloads if one.name in needed)
     known = {*LINEUP, *([COMPILED] if given.compiled else [])}
     if unknown := [name for name in peers if name not in known]:
         raise Unknown(f"no peer is called {unknown[0]!r}")
@@ -69,6 +69,7 @@ def plan(given: argparse.Namespace) -> Plan:
         given.rounds or (QUICK.rounds if given.quick else ROUNDS),
         given.seconds or (QUICK.seconds if given.quick else SECONDS),
         given.compiled.absolute() if given.compiled else None,  # a venv's Python is a link that must not be followed
+        needed,
     )
 
 
@@ -83,10 +84,12 @@ def check(wanted: Plan, results: Results) -> bool:
 
     def again(missed: set[str]) -> Results:
         print(f"\nA second attempt at {', '.join(sorted(missed))}", flush=True)
-        return measure(wanted.only(missed), report.show)
+        second = measure(wanted.only(missed), report.show)
+        results.setting["thrown_away"] += second.setting["thrown_away"]
+        return second
 
-    names = {one.name for one in wanted.workloads}
-    concerned = [floor for floor in floors.read() if floor.workload in names]
+    taken = {one.name: wanted.of(one) for one in wanted.workloads}
+    concerned = [one for one in floors.read() if (one.peer or OURS) in taken.get(one.workload, ())]
     verdicts = floors.settle(concerned, results, again)
     print("\n" + report.verdict_table(verdicts), flush=True)
     return all(verdict.held for verdict in verdicts)

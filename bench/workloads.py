@@ -36,7 +36,6 @@ MEASURES = {
 }
 
 OWN = ("qproxy",)
-"""Variants of ours that any workload takes when they are asked for: see `takes`."""
 MAIN = ("nginx", "nginx-64k", "haproxy", "qproxy")
 FIELD = (*MAIN, "caddy", "node-http-proxy", "configurable-http-proxy", "naive", "relay")
 
@@ -63,10 +62,6 @@ class Workload:
     def measure(self) -> Measure:
         """The one that its row in a table shows."""
         return MEASURES[self.measures[0]]
-
-    def takes(self, peer: str) -> bool:
-        """A variant (`qproxy-compiled`) goes where its peer does; `qproxy-quiet` only where it is named."""
-        return peer in self.peers or (peer == "qproxy-compiled" and "qproxy" in self.peers)
 
 
 FRONTS: dict[Kind, str] = {"plain": "", "tls": ", TLS", "tls_both": ", TLS on both sides"}

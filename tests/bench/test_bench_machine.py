@@ -71,6 +71,13 @@ def test_a_process_that_has_ended_counts_nothing() -> None:
     assert (machine.cpu_seconds(pid), machine.pss(pid)) == (0.0, 0)
 
 
+def test_a_process_stays_on_a_core_for_as_long_as_it_wants() -> None:
+    before = machine.cores()
+    with machine.staying_on(before[1]), pytest.raises(machine.Unfit):
+        machine.cores()
+    assert machine.cores() == before
+
+
 def test_one_core_is_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     with pytest.raises(machine.Unfit, match="needs two cores"):

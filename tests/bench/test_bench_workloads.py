@@ -60,6 +60,20 @@ def test_a_check_leaves_out_what_has_no_floor() -> None:
     assert [one.name for one in plan(options(["--check", "--only", "hub,get-1k"])).workloads] == ["get-1k"]
 
 
+def test_a_check_takes_only_the_peers_that_floors_compare() -> None:
+    wanted = plan(options(["--check", "--only", "get-1k,upload"]))
+    assert [wanted.of(one) for one in wanted.workloads] == [
+        ("nginx", "qproxy", "caddy", "naive", "qproxy-quiet"),
+        ("nginx", "qproxy"),
+    ]
+
+
+def test_a_check_that_also_writes_results_takes_all() -> None:
+    wanted = plan(options(["--check", "--results"]))
+    assert wanted.workloads == WORKLOADS
+    assert wanted.of(wanted.workloads[0]) == WORKLOADS[0].peers
+
+
 def test_a_second_attempt_keeps_the_plan_but_for_its_workloads() -> None:
     again = Plan(WORKLOADS, ("nginx",), 5).only({"hub"})
     assert ([one.name for one in again.workloads], again.peers, again.rounds) == (["hub"], ("nginx",), 5)
