@@ -194,10 +194,11 @@ Written by `bench/run.py --results`; do not edit. Measured on {setting.get("date
 Each proxy had one core for itself; load and upstream had the other one. All ran side by side and took turns within each
 round. CPU is user and system time of all processes of a proxy, divided by the operations; memory is PSS. "qproxy is x
 times" is the proxy's cost divided by qproxy's: above 1.00 qproxy is cheaper, **below 1.00, in bold, it loses**. Min and
-max are those of the rounds: {setting.get("rounds")}, for memory at most 2. Every answer's status and length were checked,
-and the upstream counted exactly the operations that were sent. Requests are browser-like: 64 variants of some 15 header
-fields, with foreign cookies and the cookie of a session; through qproxy that session is logged in, and all its logs are
-on.
+max are those of the rounds: {setting.get("rounds")}, for memory at most 2.
+
+Every answer's status and length were checked, and the upstream counted exactly the operations that were sent. Requests
+are browser-like: 64 variants of some 15 header fields, with foreign cookies and the cookie of a session; through qproxy
+that session is logged in, and all its logs are on.
 
 ![The cost of each proxy divided by qproxy's](results.svg)"""
 
