@@ -15,8 +15,8 @@ from qproxy.model import short_hash
 from qproxy.observe.lines import clean
 
 HIDDEN = "***"
-MEMO_TARGET = 512
-"""Targets up to this many characters are remembered with their redacted form, so that the memo stays small."""
+LONGEST_NAME = 64
+"""Characters of a parameter's name that is remembered, so that the memo stays small."""
 
 _ALWAYS: tuple[str, ...] = (
     "qlik-ticket",
@@ -74,25 +74,24 @@ def names_secret(name: str) -> bool:
     return _NOISE.sub("", unquote_plus(unquote_plus(name)).lower()) in SECRET_NAMES
 
 
+_known_name = lru_cache(maxsize=1024)(names_secret)
+"""The names of parameters are few, whatever their values."""
+
+
 def redact_target(target: str) -> str:
     """The target with the values of secret parameters hidden; a target without parameters comes back as it is."""
     if "=" not in target and "%" not in target:
         return target
-    return _remembered(target) if len(target) <= MEMO_TARGET else _redacted(target)
-
-
-def _redacted(target: str) -> str:
     pieces = _SEPARATORS.split(target)
-    return "".join(_redacted_piece(piece) if "=" in piece or "%" in piece else piece for piece in pieces)
-
-
-_remembered = lru_cache(maxsize=2048)(_redacted)
+    return "".join([_redacted_piece(piece) if "=" in piece or "%" in piece else piece for piece in pieces])
 
 
 def _redacted_piece(piece: str) -> str:
     name, equals, _ = piece.partition("=")
-    if equals and names_secret(name):
+    if equals and (_known_name(name) if len(name) <= LONGEST_NAME else names_secret(name)):
         return f"{name}={HIDDEN}"
+    if "%" not in piece and "+" not in piece:
+        return piece
     if not _hides_parameters(piece):
         return piece
     if equals and not _hides_parameters(name):
