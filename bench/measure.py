@@ -53,12 +53,12 @@ class Goal:
         return cls(site.upstream_tls_port if tls else site.upstream_port, tls)
 
 
-def words(scene: Scene, workload: Workload, goal: Goal) -> list[str]:
+def words(site: Site, workload: Workload, goal: Goal) -> list[str]:
     """The load's arguments, without how long it runs."""
     given = [workload.mode, "--port", str(goal.port), "--connections", str(workload.connections), *workload.options]
     if goal.tls:
-        given += ["--tls", "--ca", str(scene.site.ca), "--server-name", SERVER_NAME]
-    return given + _heads(scene.site.work, workload, goal)
+        given += ["--tls", "--ca", str(site.ca), "--server-name", SERVER_NAME]
+    return given + _heads(site.work, workload, goal)
 
 
 def _heads(folder: Path, workload: Workload, goal: Goal) -> list[str]:
@@ -129,14 +129,14 @@ def check(ran: Ran, requests: int, messages: int = 0, bodies: int = 0) -> Ran:
 def steady(scene: Scene, workload: Workload, running: Running) -> Figures:
     """CPU of requests, uploads, echoes or handshakes, as many as go through in a time or as were asked for."""
     length = [] if "--count" in workload.options else lasting(scene.seconds)
-    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)) + length, running.pid)
+    ran = run(scene, words(scene.site, workload, Goal.proxy(workload, running)) + length, running.pid)
     messages = ran.report.operations if workload.mode == "websocket" else 0
     return check(ran, ran.report.requests, messages, ran.report.operations * workload.posted).figures()
 
 
 def hub(scene: Scene, workload: Workload, running: Running) -> Figures:
     """One operation is the start of a hub: requests, then sockets with one echo each."""
-    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)), running.pid)
+    ran = run(scene, words(scene.site, workload, Goal.proxy(workload, running)), running.pid)
     rounds = ran.report.operations
     return check(ran, rounds * (HUB_REQUESTS + HUB_SOCKETS), rounds * HUB_SOCKETS).figures()
 
@@ -145,11 +145,11 @@ def rate(scene: Scene, workload: Workload, running: Running) -> Figures:
     """Latency at a fixed rate, less that of the same load straight at the upstream in the same round."""
     length = lasting(max(LEAST_RATE_S, scene.seconds))
     if workload.name not in scene.straight:
-        past = words(scene, workload, Goal.upstream(workload, scene.site)) + length
+        past = words(scene.site, workload, Goal.upstream(workload, scene.site)) + length
         ran = run(scene, past, running.pid)
         scene.straight[workload.name] = check(ran, ran.report.requests).report
     direct = scene.straight[workload.name]
-    ran = run(scene, words(scene, workload, Goal.proxy(workload, running)) + length, running.pid)
+    ran = run(scene, words(scene.site, workload, Goal.proxy(workload, running)) + length, running.pid)
     through = check(ran, ran.report.requests).report
     return ran.figures() | {
         "added_p50_us": through.p50_us - direct.p50_us,
@@ -160,7 +160,7 @@ def rate(scene: Scene, workload: Workload, running: Running) -> Figures:
 def idle(scene: Scene, workload: Workload, running: Running) -> Figures:
     """Memory that open but silent tunnels add, for each of them."""
     before = machine.pss(running.pid)
-    with load(scene.load_binary, words(scene, workload, Goal.proxy(workload, running))) as browsers:
+    with load(scene.load_binary, words(scene.site, workload, Goal.proxy(workload, running))) as browsers:
         opened = browsers.opened()
         if opened["open"] != workload.connections or opened["errors"]:
             raise Failed(f"{opened['open']} of {workload.connections} tunnels opened, {opened['errors']} errors")
@@ -172,7 +172,7 @@ def idle(scene: Scene, workload: Workload, running: Running) -> Figures:
 def slow(scene: Scene, workload: Workload, running: Running) -> Figures:
     """The most memory that streams add whose readers are slow, for each of them."""
     seconds = max(LEAST_SLOW_S, scene.seconds)
-    given = words(scene, workload, Goal.proxy(workload, running)) + lasting(seconds)
+    given = words(scene.site, workload, Goal.proxy(workload, running)) + lasting(seconds)
     before, grown = machine.pss(running.pid), 0
     with load(scene.load_binary, given) as browsers:
         browsers.opened()
