@@ -36,8 +36,9 @@ def json_form(record: Record) -> str:
     """One JSON object and a newline."""
     r = record
     failure = r.failure
-    seconds = r.duration
-    first_byte = f"{r.first_byte - r.started:.4f}" if r.first_byte else "null"
+    started = r.started
+    seconds = r.ended - started if r.ended > started else 0.0
+    first_byte = f"{r.first_byte - started:.4f}" if r.first_byte else "null"
     ended = f'"{failure.word}","blame":"{failure.blame.value}"' if failure else '"-","blame":"-"'
     tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
     return (

@@ -30,7 +30,10 @@ def quoted(text: str) -> str:
 def stamp(time: float) -> str:
     """UTC with milliseconds, ISO 8601, for seconds since the epoch."""
     seconds = int(time)
-    return f"{_second(seconds)}.{int((time - seconds) * 1000):03d}Z"
+    return _second(seconds) + _MILLISECONDS[int((time - seconds) * 1000)]
+
+
+_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 
 
 @lru_cache(maxsize=64)

@@ -92,7 +92,7 @@ class TrafficCounts:
         if record.websocket and record.status == 101:
             self._tunnel_closed(vp, traffic, record)
             return
-        duration = record.duration
+        duration = record.ended - record.started if record.ended > record.started else 0.0
         traffic.seconds += duration
         traffic.buckets[bisect_left(BUCKETS, duration)] += 1
 
