@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import machine, own
@@ -29,7 +29,7 @@ from bench.workloads import Workload
 
 WARM_UP_S = 0.2
 MEMORY_ROUNDS = 2
-ROUNDS, SECONDS = 3, 0.6
+ROUNDS, SECONDS = 3, 0.5
 COMPILED = "qproxy-compiled"
 ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
 Show = Callable[[Workload, Results], None]
@@ -100,9 +100,9 @@ def _measure(plan: Plan, show: Show, core: int) -> Results:
     })  # fmt: skip
     programs = build()
     with _site() as site, _upstream(programs.upstream, site) as upstream, Fleet(site, core, plan.make) as fleet:
-        scene = Scene(site, upstream, programs.load, plan.seconds)
+        stage = Stage(Scene(site, upstream, programs.load, plan.seconds), fleet, results)
         for workload in plan.workloads:
-            _rounds(plan, workload, Stage(scene, fleet, results))
+            _rounds(plan, workload, stage)
             show(workload, results)
     results.setting["versions"] = versions(one.peer for one in results.samples)
     return results
@@ -125,11 +125,12 @@ def _upstream(binary: Path, site: Site) -> contextlib.closing[Upstream]:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a workload is run."""
+    """Where workloads are run. `warm` names the peers that have had such a load before, with its front and mode."""
 
     scene: Scene
     fleet: Fleet
     results: Results
+    warm: set[tuple[str, str, str]] = field(default_factory=set)
 
     def able(self, workload: Workload, names: Iterable[str]) -> list[str]:
         """Those that can be measured; the others are noted with the reason."""
@@ -175,6 +176,10 @@ def _warm_up(workload: Workload, peers: Iterable[str], stage: Stage) -> None:
     """What compiles while it runs, or remembers, is measured as it is after a while."""
     scene = replace(stage.scene, seconds=WARM_UP_S)
     for name in peers:
+        kind = (name, workload.front, workload.mode)
+        if kind in stage.warm:
+            continue
+        stage.warm.add(kind)
         with contextlib.suppress(Failed, PeerError):  # the rounds will tell
             ALL_WAYS[workload.kind](scene, workload, stage.fleet.get(name, workload.front))
 
