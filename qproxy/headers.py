@@ -292,7 +292,7 @@ def to_upstream(
     if head.websocket and b"authorization" in head.named:
         strip = {b"authorization", *strip}
     crossing = whole(without_named(head.lines, strip)) if strip else head.crossing
-    return b"%b%bCookie: %b\r\n" % (crossing, forwarded, cookie) if cookie else crossing + forwarded
+    return b"".join((crossing, forwarded, b"Cookie: ", cookie, b"\r\n")) if cookie else crossing + forwarded
 
 
 def forwarded_lines(client: str, scheme: str, host: str, trusted_chain: bytes = b"") -> bytes:

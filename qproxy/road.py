@@ -111,7 +111,7 @@ class Road:
         return headers.forwarded_lines(client, self._scheme, self._host)
 
     def _new_id(self) -> str:
-        return f"{self._run}-{next(self._ids):x}"
+        return f"{self._run}-{next(self._ids)}"
 
     # ways to turn away
 

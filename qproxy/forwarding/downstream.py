@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, cast
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
 from qproxy.forwarding.exchange import Exchange
-from qproxy.forwarding.head import HEAD_END, read_request, write_answer
+from qproxy.forwarding.head import HEAD_END, read_request, recall, write_answer
+from qproxy.headers import RequestHead
 from qproxy.records import Record
 
 if TYPE_CHECKING:
@@ -65,12 +66,11 @@ class Downstream(asyncio.Protocol):
         elif self._own is not None:
             self._own.data_received(data)
         elif not self._lingering:
-            if not self._buffer and not self.write_paused and self._whole(data):
-                self._started = self.listener.loop.time()
-                self._begin(data)
-                return
-            self._buffer = self._buffer + data if self._buffer else data
-            self._advance()
+            if self._buffer or self.write_paused or len(data) > self.listener.limits.head_bytes:
+                self._buffer += data
+                self._advance()
+            else:
+                self._one_read(data)
         else:
             self.deadline = min(self._linger_end, self.listener.loop.time() + self.listener.timeouts.linger)
 
@@ -128,14 +128,20 @@ class Downstream(asyncio.Protocol):
                 raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
                 self._begin(raw)
 
-    def _whole(self, data: bytes) -> bool:
-        """Whether one read is one request without a body, as nearly all are."""
-        size = len(data)
-        return (
-            data.find(HEAD_END) == size - len(HEAD_END)
-            and size <= self.listener.limits.head_bytes
-            and not data.startswith(b"\r\n")
-        )
+    def _one_read(self, data: bytes) -> None:
+        """Nearly always one read is one request, much like the one before."""
+        self._started = self.listener.loop.time()
+        try:
+            head = recall(data)
+        except Refused as refused:
+            self._refuse(refused.failure, refused.detail)
+            return
+        if head is not None:
+            self._ask(head)
+            return
+        self._started = 0.0
+        self._buffer = data
+        self._advance()
 
     def _skip_empty_line(self) -> None:
         """A few before a request are forgiven (RFC 9112 section 2.2)."""
@@ -159,6 +165,9 @@ class Downstream(asyncio.Protocol):
         except Refused as refused:
             self._refuse(refused.failure, refused.detail)
             return
+        self._ask(head)
+
+    def _ask(self, head: RequestHead) -> None:
         exchange = Exchange(self, head, Record(self.peer, self._started, head))
         self._started = 0.0
         self._empty_lines = 0

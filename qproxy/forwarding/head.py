@@ -27,7 +27,10 @@ LONGEST_BLOCK: Final = 2048
 """Bytes: with MOST_BLOCKS the bound of what is remembered of requests, some 10 MB at the very worst."""
 
 _COOKIE: Final = b"\r\nCookie: "
-_CONTROL = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+_PRINTED = bytes([9, *range(32, 127), *range(128, 256)])
+"""All bytes that a field value may hold."""
+SLASH: Final = 0x2F
+ZERO: Final = 0x30
 _PLAIN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _NOT_REMEMBERED = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
 """Secret, or different each time."""
@@ -57,48 +60,65 @@ _blocks: dict[bytes, FieldBlock] = {}
 """The fields of requests that were accepted, by their bytes. Forgets everything when full; never a cookie."""
 
 
-def read_request(raw: bytes) -> RequestHead:
-    """The bytes of one request head, up to and with its empty line. Raises Refused with the status to answer.
+def recall(raw: bytes) -> RequestHead | None:
+    """The head of a request of which only the request line and the cookies are new; None for any other.
 
-    Header fields that were read before, byte for byte, are not judged and sorted again: of a browser's next request
-    only the request line and the cookies are new.
+    The rest must be, byte for byte, what both judges let pass before; so `raw` holds one head and nothing behind it.
+    Raises Refused for a target that may not pass.
     """
     end = raw.find(b"\r\n")
     match = _REQUEST_LINE.fullmatch(raw, 0, end)
     if match is None:
-        raise _bad_request_line(raw[:end])
-    method, target = match.groups()
-    start = raw.find(_COOKIE, end)
-    if start < 0:
-        cookie, rest = b"", raw[end - 1 :]
-    else:
-        stop = raw.find(b"\r\n", start + 2)
-        cookie, rest = raw[start + len(_COOKIE) : stop], raw[end - 1 : start] + raw[stop:]
+        return None
+    cookie, rest = _without_cookie(raw, end)
     block = _blocks.get(rest)
-    if block is None or method not in _PLAIN_METHODS or not target.startswith(b"/") or _CONTROL.search(cookie):
-        return _read_afresh(raw, method, target, rest)
+    method, target = match.groups()
+    if block is None or method not in _PLAIN_METHODS or target[0] != SLASH or cookie.translate(None, _PRINTED):
+        return None
     head = RequestHead(method, target, block, cookie.strip(b" \t"))
     routing.check_target(target, head.path)
     return head
 
 
-def _read_afresh(raw: bytes, method: bytes, target: bytes, rest: bytes) -> RequestHead:
-    """`rest` is the head without its method, target and first Cookie line: what may be remembered of it."""
+def _without_cookie(raw: bytes, end: int) -> tuple[bytes, bytes]:
+    """The value of the first Cookie field, and what is left of the head behind the request line (which ends at `end`)
+    but its minor version, which stands first."""
+    start = raw.find(_COOKIE, end)
+    if start < 0:
+        return b"", raw[end - 1 :]
+    stop = raw.find(b"\r\n", start + 2)
+    return raw[start + len(_COOKIE) : stop], raw[end - 1 : start] + raw[stop:]
+
+
+def read_request(raw: bytes) -> RequestHead:
+    """The bytes of one request head, up to and with its empty line. Raises Refused with the status to answer.
+
+    Header fields that were read before, byte for byte, are not judged and sorted again.
+    """
+    return recall(raw) or _read_afresh(raw)
+
+
+def _read_afresh(raw: bytes) -> RequestHead:
+    end = raw.find(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(raw, 0, end)
+    if match is None:
+        raise _bad_request_line(raw[:end])
+    method, target = match.groups()
     if method in _REFUSED_METHODS:
         raise Refused(Failure.METHOD_REFUSED, method.decode())
     _judge(httptools.HttpRequestParser(_SILENT), raw)
-    lines = raw[raw.find(b"\r\n") + 2 : -4].split(b"\r\n")
+    lines = raw[end + 2 : -4].split(b"\r\n")
     if len(lines) > MOST_FIELDS:
         raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
     passed, named = headers.sort_request(lines if lines[0] else ())
     cookie = named.pop(b"cookie", b"")
-    block = _block(1 if rest.startswith(b"1") else 0, passed, named)
+    block = _block(raw[end - 1] - ZERO, passed, named)
     head = RequestHead(method, _origin_form(method, target, block.host), block, cookie)
     routing.check_target(head.target, head.path)
     if b"upgrade" in named:
         _check_upgrade(head)
     elif named.keys().isdisjoint(_NOT_REMEMBERED) and len(lines) < MOST_FIELDS:
-        _remember(rest, block)
+        _remember(_without_cookie(raw, end)[1], block)
     return head
 
 
