@@ -110,7 +110,11 @@ def _measure(plan: Plan, show: Show, core: int) -> Results:
 
 @contextlib.contextmanager
 def _site() -> Iterator[Site]:
-    """In a folder of this process, so that two runs do not disturb each other more than they must."""
+    """In a folder of this process, so that two runs do not disturb each other more than they must. Those of runs that
+    were killed go."""
+    for folder in WORK.glob("site-*"):
+        if not (machine.PROC / folder.name.partition("-")[2]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
     site = new_site(WORK / f"site-{os.getpid()}")
     try:
         yield site

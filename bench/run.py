@@ -29,7 +29,7 @@ from bench.rounds import COMPILED, QUICK, ROUNDS, SECONDS, Plan, measure  # noqa
 from bench.site import WORK  # noqa: E402
 from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
 
-MISSED, CANNOT = 1, 2
+MISSED, CANNOT, INTERRUPTED = 1, 2, 130
 
 
 def options(words: Sequence[str]) -> argparse.Namespace:
@@ -122,6 +122,9 @@ def main(words: Sequence[str]) -> int:
     except (Unknown, floors.BadFloors, machine.Unfit, BuildError, PeerError, Failed, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return CANNOT
+    except KeyboardInterrupt:
+        print("bench: interrupted; all that it started is stopped", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
