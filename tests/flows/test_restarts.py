@@ -75,8 +75,7 @@ async def test_an_answer_that_breaks_the_rules_becomes_a_page_and_the_next_reque
     person = await person_in(qlik)
     async with person.get(f"/sales/fault/{fault}", headers=PROGRAM) as answer:
         assert answer.status == 502
-        # A head without CR is never seen to end: for qproxy its connection was closed midway.
-        assert (await answer.json())["error"] == ("upstream_gone" if fault == "bare-lf" else "upstream_bad_answer")
+        assert (await answer.json())["error"] == "upstream_bad_answer"
     assert await qlik.status(person, "/sales/hub/") == 200
 
 
