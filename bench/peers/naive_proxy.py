@@ -1,7 +1,7 @@
 """The proxy that everybody writes with aiohttp: its server, its ClientSession, WebSockets as messages. A program.
 
-It stands for what qproxy would be without a data plane of its own, so it is written for clearness, and as well as that
-can be done: uvloop, one client for all, bodies streamed both ways, and no limit of connections.
+It stands for what qproxy would be without a data plane of its own, so it is written for clearness: asyncio's own event
+loop, as web.run_app takes it, one client for all, bodies streamed both ways, and no limit of connections.
 """
 
 import argparse
@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-import uvloop
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, TCPConnector, WSMsgType, web
 from multidict import CIMultiDict
 from yarl import URL
@@ -126,4 +125,4 @@ async def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = _arguments()
     _log_to(arguments.access_log)
-    uvloop.run(main(arguments))
+    asyncio.run(main(arguments))

@@ -8,6 +8,8 @@ from bench.site import HOST, SERVER_NAME, Site
 
 LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
 
+# ssl_protocols, proxy_ssl_protocols: the defaults of nginx since 1.23.4; Debian's 1.22 would stay with TLS 1.2, whose
+# resumption makes no new keys, so that no proxy with TLS 1.3 could be compared.
 # keepalive_requests: nginx closes a connection after 1000 requests by itself, which the load would take for an error.
 FILE = """\
 worker_processes 1;
@@ -32,6 +34,8 @@ http {{
     ssl_certificate_key {site.key};
     ssl_session_cache shared:browsers:10m;
     ssl_session_tickets on;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_ssl_protocols TLSv1.2 TLSv1.3;
     proxy_ssl_verify on;
     proxy_ssl_trusted_certificate {site.ca};
     proxy_ssl_name {server_name};
