@@ -14,13 +14,14 @@ UNFINISHED := $(VENV)/unfinished
 COMMA := ,
 CHECK_FLAG := $(if $(filter 1 yes true,$(CHECK)),--check)
 
-.PHONY: run test coverage lint format extras pins clean help
+.PHONY: run test bench coverage lint format extras pins clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run            the demo: a stand-in Qlik behind qproxy, on this machine (ARGS='--tls')"
 	@echo "make run CHECK=1    the demo drives a whole evening by itself and exits 0 if all went well"
 	@echo "make test           all tests (PYTEST_ARGS='tests/test_x.py -x'); installs what they need"
+	@echo "make bench          CPU and memory beside nginx and others, 12 minutes (ARGS='--quick', '--check --results')"
 	@echo "make coverage       the same, with the lines and branches that no test reaches"
 	@echo "make lint           ruff, mypy (Linux and Windows), import contracts"
 	@echo "make format         let ruff format and fix what it can"
@@ -32,6 +33,9 @@ run: $(VENV)/made-run
 
 test: $(VENV)/made-test extras
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/made-test
+	@$(BIN)/python bench/run.py --install $(ARGS)
 
 coverage: $(VENV)/made-test extras
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = sorted((ROOT / "qproxy").rglob("*.py"))
 TESTS = sorted(p for p in (ROOT / "tests").rglob("*.py") if "node_modules" not in p.parts)
-TOOLS = sorted((ROOT / "tools").glob("*.py"))
+TOOLS = sorted(
+    (*(ROOT / "tools").glob("*.py"), *(ROOT / "bench").glob("*.py"), *(ROOT / "bench" / "peers").glob("*.py"))
+)
 MAY_SLEEP = {"waiting.py"}
 BANNED_WORDS = {"manager", "helper", "util", "utils", "common", "base", "info"}
 # Parameters that the standard library named.

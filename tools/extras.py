@@ -74,7 +74,9 @@ def npm_clients_installed() -> bool:
 PARTS = (
     Part("chromium", "tests marked browser", on_path("chromium"), ("chromium",)),
     Part("systemd-analyze", "tests/test_deploy.py", on_path("systemd-analyze"), ("systemd",)),
-    Part("cc", "tests/bench/test_c_programs.py", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
+    Part("nginx", "tests/bench/test_peers.py", on_path("nginx"), ("nginx-light",)),
+    Part("haproxy", "tests/bench/test_peers.py", on_path("haproxy"), ("haproxy",)),
+    Part("cc", "tests/bench", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
     Part("node", "tests marked clients", on_path("node", "npm"), ("nodejs", "npm")),
     Part("npm-clients", "tests marked clients", npm_clients_installed),
 )
