@@ -22,7 +22,8 @@ _OVERLONG = re.compile(rb"%(?:25)?(?:c[01]%|e0%(?:25)?[89]|f0%(?:25)?8|u[0-9a-f]
 
 _RAW = re.compile(rb"[^\x21-\x7e]|#")
 LONGEST_REMEMBERED: Final = 256
-"""Bytes of a path: bounds what remembering 4096 of them can take."""
+MOST_REMEMBERED: Final = 4096
+"""Bytes of a path, and how many paths: bounds what remembering them can take."""
 _DOTS = frozenset({b".", b".."})
 
 
@@ -43,7 +44,7 @@ def _check_path(path: bytes) -> None:
         _check_suspect(path)
 
 
-_check_remembered = lru_cache(maxsize=4096)(_check_path)
+_check_remembered = lru_cache(maxsize=MOST_REMEMBERED)(_check_path)
 """A path that was good is good again; what is refused is not remembered."""
 
 
@@ -68,16 +69,27 @@ def _readings(segment: bytes) -> Iterator[bytes]:
 class Routes:
     """The areas of the public host: `match` gives OWN, the key of a virtual proxy, or raises Refused(UNKNOWN_PATH)."""
 
-    __slots__ = ("_by_prefix", "_default", "_reserved")
+    __slots__ = ("_by_prefix", "_default", "_known", "_reserved")
 
     def __init__(self, names_by_prefix: Mapping[str, str]) -> None:
         self._default = names_by_prefix.get("")
         self._by_prefix = {prefix.encode(): name for prefix, name in names_by_prefix.items() if prefix}
         self._by_prefix[OWN.encode()] = OWN
         self._reserved = frozenset(self._by_prefix)
+        self._known: dict[bytes, str] = {}
 
     def match(self, path: bytes) -> str:
         """`path` is raw, begins with "/", has no query and has passed check_target."""
+        area = self._known.get(path)
+        if area is None:
+            area = self._match(path)
+            if len(path) <= LONGEST_REMEMBERED:
+                if len(self._known) >= MOST_REMEMBERED:
+                    self._known.clear()
+                self._known[path] = area
+        return area
+
+    def _match(self, path: bytes) -> str:
         slash = path.find(b"/", 1)
         first = path[1:] if slash < 0 else path[1:slash]
         name = self._by_prefix.get(first)

@@ -105,7 +105,8 @@ class Exchange:
 
     def _pass_on(self, forward: Forward) -> None:
         self._forward = forward
-        resting = forward.pool.take(safe=self._repeatable, now=self.downstream.listener.loop.time())
+        safe = self._repeatable
+        resting = forward.pool.take(safe=safe, now=0.0 if safe else self.downstream.listener.loop.time())
         if resting is not None:
             self._attach(resting, forward)
         else:

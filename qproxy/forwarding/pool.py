@@ -51,7 +51,8 @@ class Pool:
         return len(self._resting)
 
     def take(self, *, safe: bool, now: float) -> Upstream | None:
-        """The connection that rested shortest, or None. Not `safe`: only one that is as good as surely still open."""
+        """The connection that rested shortest, or None. Not `safe`: only one that is as good as surely still open at
+        `now`, which only then matters."""
         while self._resting:
             if not safe and now - self._resting[-1].rested_since > UNSAFE_IDLE:
                 return None

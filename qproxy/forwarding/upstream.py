@@ -43,13 +43,9 @@ class Upstream(asyncio.Protocol):
         self._chunks: ChunkReader | None = None
 
     @property
-    def usable(self) -> bool:
-        return not (self._gone or self.write_paused or self.transport.is_closing())
-
-    @property
     def ready(self) -> bool:
-        """Whether it is usable and nothing waits to be read: neither the end, nor bytes that would pass for the next
-        answer."""
+        """Whether it may carry a request: open, not full, and with nothing to be read, neither the end nor bytes that
+        would pass for the next answer."""
         return not (self._gone or self.write_paused or self.transport.is_closing() or self._waits(0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -65,7 +61,7 @@ class Upstream(asyncio.Protocol):
         """The exchange is over. Not `clean`: something is left over or unknown, so the connection is closed."""
         self.exchange = None
         self.used = True
-        if clean and not self._buffer and self.usable:
+        if clean and not (self._buffer or self._gone or self.write_paused or self.transport.is_closing()):
             if self._reading_paused:
                 self.resume_reading()
             self.pool.give_back(self, now)
@@ -112,9 +108,13 @@ class Upstream(asyncio.Protocol):
                 self._read_head(bytes(rest), exchange)
             return
         self._head = head
-        self._left = head.length
-        self._chunks = ChunkReader() if head.length == CHUNKED else None
-        if exchange.answered(head):
+        self._left = length = head.length
+        self._chunks = ChunkReader() if length == CHUNKED else None
+        if not exchange.answered(head):
+            return
+        if length == len(rest):
+            exchange.ended(rest)
+        else:
             self._read_body(rest, exchange)
 
     def _read_body(self, data: Piece, exchange: "Exchange") -> None:
