@@ -118,7 +118,7 @@ async def test_a_post_leaves_a_connection_alone_that_has_ended() -> None:
         upstream = site.pool._resting[-1] if site.pool._resting else None
         await eventually(site.node.wires[0].transport.is_closing)
         assert (await wire.ask(post(b"x"))).status == 200
-        assert upstream is None or not upstream.usable
+        assert upstream is None or not upstream.ready
 
 
 async def test_a_post_leaves_a_connection_alone_that_rested_long(monkeypatch: pytest.MonkeyPatch) -> None:
