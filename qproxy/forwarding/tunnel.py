@@ -7,6 +7,7 @@ so that a notification of qproxy's own can be put in where a message may begin, 
 import asyncio
 import base64
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.forwarding import sockets
@@ -215,8 +216,14 @@ def _slim(record: Record) -> None:
     """Keep of the request's head only what the log will tell: a socket may be open for days."""
     head = record.head
     if head is not None:
-        head.cookie = head.crossing = b""
-        head.named = {name: head.named[name] for name in LOGGED if name in head.named}
+        head.cookie = head.crossing = head.path = b""
+        head.named = _logged(*map(head.named.get, LOGGED))
+
+
+@lru_cache(maxsize=256)
+def _logged(*values: bytes | None) -> dict[bytes, bytes]:
+    """The fields of that many tunnels are the same."""
+    return {name: value for name, value in zip(LOGGED, values, strict=True) if value is not None}
 
 
 def join(
