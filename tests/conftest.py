@@ -7,6 +7,9 @@ record; each pattern must then be heard.
 
 Loop: uvloop where it is installed, as in production; QPROXY_TEST_LOOP=asyncio for all tests on the standard loop;
 `@pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])` for one test on both.
+
+TLS: carried by aiofastnet where it is installed; QPROXY_TEST_TLS=loop for all tests on the event loop's own transports
+(processes that tests start take what is installed); the fixture `carrier` of forwarding/carriers.py for a test on both.
 """
 
 import asyncio
@@ -24,6 +27,8 @@ from typing import Any
 import pytest
 from pytest_asyncio import is_async_test
 from waiting import eventually
+
+from qproxy.forwarding import transports
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 # What is ending may take this long (seconds); only a test that leaks pays it in full.
@@ -44,13 +49,21 @@ LOOPS = available_loops()
 LOOP = os.environ.get("QPROXY_TEST_LOOP") or ("uvloop" if "uvloop" in LOOPS else "asyncio")
 
 
+CARRIERS = ["aiofastnet", "loop"] if transports.fast else ["loop"]
+CARRIER = os.environ.get("QPROXY_TEST_TLS") or CARRIERS[0]
+
+
 def pytest_configure() -> None:
     if LOOP not in LOOPS:
         raise pytest.UsageError(f"QPROXY_TEST_LOOP={LOOP}: installed are {', '.join(LOOPS)}")
+    if CARRIER not in CARRIERS:
+        raise pytest.UsageError(f"QPROXY_TEST_TLS={CARRIER}: there are {', '.join(CARRIERS)}")
+    if CARRIER == "loop":
+        transports.fast = None
 
 
 def pytest_report_header() -> str:
-    return f"loop: {LOOP}"
+    return f"loop: {LOOP}, TLS: {CARRIER}"
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, LoopFactory]:

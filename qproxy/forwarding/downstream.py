@@ -250,7 +250,7 @@ class Downstream(asyncio.Protocol):
         self._lingering = True
         self._buffer = b""
         self.deadline = now + self.listener.timeouts.write_stall
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = sockets.unsent(self.transport)
         self.transport.close()
 
     def hand_over(self, head: bytes, body: bytes) -> None:
@@ -292,7 +292,7 @@ class Downstream(asyncio.Protocol):
 
     def _still_writing(self, now: float) -> None:
         """The answer is with the transport: give a slow browser time as long as it reads at all."""
-        unsent = self.transport.get_write_buffer_size()
+        unsent = sockets.unsent(self.transport)
         if unsent and unsent != self._unsent:
             self._unsent = unsent
             self.deadline = now + self.listener.timeouts.write_stall

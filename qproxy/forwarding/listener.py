@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Conduct, Limits, Timeouts
 from qproxy.forwarding.downstream import Downstream
 from qproxy.forwarding.pool import Pool
+from qproxy.forwarding.transports import Port, Tls, listen
 from qproxy.forwarding.tunnel import Tunnel
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 4096
 MOST_REFUSED = 200
 SHUTTING_DOWN = "qproxy is restarting"
 
@@ -42,28 +41,19 @@ class Listener:
         self._refused: set[Downstream] = set()
         self._tunnels: set[Tunnel] = set()
         self._by_address: Counter[str] = Counter()
-        self._servers: list[asyncio.Server] = []
+        self._ports: list[Port] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
         self.draining = False
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         """Listen on an address; the port that it got. Raises OSError."""
-        server = await self.loop.create_server(
-            lambda: Downstream(self),
-            host,
-            port,
-            ssl=tls,
-            backlog=BACKLOG,
-            reuse_address=True,
-            ssl_handshake_timeout=self.timeouts.head if tls else None,
-            ssl_shutdown_timeout=self.timeouts.linger if tls else None,
-        )
-        self._servers.append(server)
+        secured = Tls(tls, self.timeouts.head, self.timeouts.linger) if tls else None
+        listening = await listen(lambda: Downstream(self), host, port, secured)
+        self._ports.append(listening)
         if self._sweeper is None:
             self._sweep()
-        sock: socket.socket = server.sockets[0]
-        return int(sock.getsockname()[1])
+        return listening.number
 
     # what connections and tunnels report
 
@@ -165,8 +155,8 @@ class Listener:
     def close(self) -> None:
         """Accept no more."""
         self.draining = True
-        for server in self._servers:
-            server.close()
+        for port in self._ports:
+            port.close()
 
     async def drain(self, seconds: float, notice: str = "") -> bool:
         """Let what runs end, tell sockets with close code 1001, and cut the rest after `seconds`; whether all ended."""

@@ -6,6 +6,7 @@ Looks at an exchange from the listener's sweep only, so that it costs the bytes 
 from typing import TYPE_CHECKING
 
 from qproxy.errors import Failure
+from qproxy.forwarding import sockets
 
 if TYPE_CHECKING:
     from qproxy.forwarding.exchange import Exchange
@@ -35,7 +36,7 @@ class Patience:
         """Changes when bytes come from either side, or when a slow browser takes what waits for it."""
         exchange = self._exchange
         record, downstream = exchange.record, exchange.downstream
-        unsent = downstream.transport.get_write_buffer_size() if downstream.write_paused else 0
+        unsent = sockets.unsent(downstream.transport) if downstream.write_paused else 0
         return record.bytes_in, record.bytes_out, exchange.started, unsent
 
     def _awaited(self) -> tuple[Failure, float]:

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from qproxy.errors import Failure, Refused
+from qproxy.forwarding.transports import connect
 from qproxy.forwarding.upstream import Upstream
 
 UNSAFE_IDLE = 4.0
@@ -138,17 +139,10 @@ class Pool:
         raise refused or Refused(Failure.UPSTREAM_REFUSED, "no node is configured")
 
     async def _dial_node(self, node: Node) -> Upstream:
-        loop = asyncio.get_running_loop()
+        name = node.server_name or node.host
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, upstream = await loop.create_connection(
-                    lambda: Upstream(self, str(node)),
-                    node.host,
-                    node.port,
-                    ssl=node.tls,
-                    server_hostname=(node.server_name or node.host) if node.tls else None,
-                )
-                return upstream
+                return await connect(lambda: Upstream(self, str(node)), node.host, node.port, node.tls, name)
         except TimeoutError:
             raise Refused(Failure.UPSTREAM_CONNECT_TIMEOUT, f"{node}: no answer in {self._connect_timeout} s") from None
         except ssl.SSLError as error:
@@ -156,7 +150,8 @@ class Pool:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise Refused(Failure.OVERLOADED, "no file descriptor is left") from None
-            raise Refused(Failure.UPSTREAM_REFUSED, f"{node}: {error.strerror or error}") from None
+            why = error.strerror or str(error) or type(error).__name__
+            raise Refused(Failure.UPSTREAM_REFUSED, f"{node}: {why}") from None
 
     def give_back(self, upstream: Upstream, now: float) -> None:
         """A connection whose answer ended exactly: it goes to who waits longest, or rests."""

@@ -40,6 +40,12 @@ def hung_up(transport: asyncio.BaseTransport) -> bool:
         return bool(poll.poll(0))
 
 
+def unsent(transport: asyncio.Transport) -> int:
+    """Bytes that still wait here; less from one look to the next means that the other side reads."""
+    size = getattr(transport, "get_local_write_buffer_size", None)  # aiofastnet's: with what is encrypted already
+    return int(size()) if size is not None else transport.get_write_buffer_size()
+
+
 def reset(transport: asyncio.Transport) -> None:
     """End with a reset (RST) instead of a peaceful close (FIN), which could look like the end of a message."""
     sock = transport.get_extra_info("socket")

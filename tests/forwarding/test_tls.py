@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from forwarding.carriers import carrier
 from forwarding.plane import both_loops, echo, plane, times
 from forwarding.test_bodies import digest, some_bytes
 from forwarding.test_pool import contexts
@@ -13,7 +14,8 @@ from waiting import eventually
 
 from qproxy.forwarding.conduct import Answer
 
-pytestmark = pytest.mark.asyncio(**both_loops)
+__all__ = ["carrier"]
+pytestmark = [pytest.mark.asyncio(**both_loops), pytest.mark.usefixtures("carrier")]
 SERVER, CLIENT = contexts("q.example")
 
 
