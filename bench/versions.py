@@ -45,7 +45,7 @@ def _python(*names: str) -> str:
 
 
 def _qproxy() -> str:
-    return _python("qproxy", "aiohttp", "httptools", "uvloop")
+    return _python("qproxy", "aiohttp", "httptools", "uvloop", "aiofastnet")
 
 
 ASK: dict[str, Callable[[], str]] = {
@@ -55,5 +55,5 @@ ASK: dict[str, Callable[[], str]] = {
     "caddy": lambda: _says(str(CADDY), "version"),
     "node-http-proxy": lambda: _package("http-proxy"),
     "configurable-http-proxy": lambda: _package("configurable-http-proxy"),
-    "naive": lambda: _python("aiohttp", "uvloop"),
+    "naive": lambda: _python("aiohttp"),
 }
