@@ -84,6 +84,13 @@ def is_frozen(statement: ast.ClassDef) -> bool:
     return any("frozen=True" in ast.unparse(one) for one in statement.decorator_list)
 
 
+def _set_in_spite(statement: ast.ClassDef) -> set[str]:
+    """Attributes that a frozen dataclass gives itself by object.__setattr__."""
+    calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+    named = (call.args[1] for call in calls if ast.unparse(call.func) == "object.__setattr__")
+    return {name.value for name in named if isinstance(name, ast.Constant) and isinstance(name.value, str)}
+
+
 class Declarations:
     """The .pxd text of each of a set of modules, and the edits that their sources need before they are compiled."""
 
@@ -184,9 +191,13 @@ class Declarations:
     def _members(self, module: Module, statement: ast.ClassDef) -> list[str]:
         parents = {ast.unparse(parent) for parent in statement.bases}
         inherited = {name for parent in parents & set(module.types) for name in self._attributes(module, module.types[parent])}
-        access = "readonly" if is_frozen(statement) else "public"
         attributes = self._attributes(module, statement)
-        lines = [f"    cdef {access} {kind} {name}" for name, kind in attributes.items() if name not in inherited]
+        closed = set(attributes) - _set_in_spite(statement) if is_frozen(statement) else set[str]()
+        lines = [
+            f"    cdef {'readonly' if name in closed else 'public'} {kind} {name}"
+            for name, kind in attributes.items()
+            if name not in inherited
+        ]
         for function in statement.body:
             if isinstance(function, ast.FunctionDef) and _can_be_c(function):
                 lines.append("    " + self._signature(module, function, method=True))
