@@ -14,7 +14,7 @@ UNFINISHED := $(VENV)/unfinished
 COMMA := ,
 CHECK_FLAG := $(if $(filter 1 yes true,$(CHECK)),--check)
 
-.PHONY: run test bench coverage lint format extras pins clean help
+.PHONY: run test test-compiled compile wheel bench coverage lint format extras pins clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,8 @@ help:
 	@echo "make test           all tests (PYTEST_ARGS='tests/test_x.py -x'); installs what they need"
 	@echo "make bench          CPU and memory beside nginx and others, 12 minutes (ARGS='--quick', '--check --results')"
 	@echo "make coverage       the same, with the lines and branches that no test reaches"
+	@echo "make test-compiled  the tests of the hot road, on qproxy compiled by Cython (needs a C compiler)"
+	@echo "make wheel          dist/: a wheel for this system with the hot modules compiled"
 	@echo "make lint           ruff, mypy (Linux and Windows), import contracts"
 	@echo "make format         let ruff format and fix what it can"
 	@echo "make pins           write constraints.txt afresh from the newest releases"
@@ -39,6 +41,22 @@ bench: $(VENV)/made-test
 
 coverage: $(VENV)/made-test extras
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
+
+# In build/compiled stands a qproxy like the one here with compiled modules beside the sources; here none ever does.
+COMPILED := build/compiled
+COMPILED_TESTS := contracts flows forwarding hostile security $(addprefix test_,$(addsuffix .py,body builds clients cookies \
+	frames head headers ledger metrics model not_accepted observe records redact routing sessions_front virtual_proxy))
+
+compile: $(VENV)/made-compile
+	@$(BIN)/python tools/compile.py $(COMPILED)
+
+# Started from there, and found there first by what the tests start: tests/test_builds.py fails if it was not.
+test-compiled: compile $(VENV)/made-test extras
+	@cd $(COMPILED) && QPROXY_BUILD=compiled PYTHONPATH="$$PWD" $(abspath $(BIN))/pytest $(PYTEST_ARGS) \
+		--config-file $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(addprefix $(CURDIR)/tests/,$(COMPILED_TESTS))
+
+wheel: $(VENV)/made-run
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
 extras: $(VENV)/made-test
 	@$(BIN)/python tools/extras.py
@@ -60,6 +78,10 @@ $(VENV)/made-run: $(SOURCES)
 
 $(VENV)/made-test: $(SOURCES)
 	@$(call install,.[test])
+	@touch $(VENV)/made-run $@
+
+$(VENV)/made-compile: $(SOURCES)
+	@$(call install,.[compile])
 	@touch $(VENV)/made-run $@
 
 $(VENV)/made-lint: $(SOURCES)
@@ -85,7 +107,7 @@ endef
 pins:
 	rm -rf $(VENV)-pins
 	$(PYTHON) -m venv $(VENV)-pins
-	$(VENV)-pins/bin/python -m pip --disable-pip-version-check install --quiet '.[test,lint]'
+	$(VENV)-pins/bin/python -m pip --disable-pip-version-check install --quiet '.[test,lint,compile]'
 	{ sed -n '/^#/p;/sys_platform == .win32./p' constraints.txt; \
 	  $(VENV)-pins/bin/python -m pip freeze --exclude qproxy; } > $(VENV)-pins/new
 	mv $(VENV)-pins/new constraints.txt

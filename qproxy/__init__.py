@@ -17,6 +17,7 @@ Beside them:
     routing, headers, cookies, one_host, clients, notices, model, errors       pure rules, no I/O, no clock
     config/, settings       a directory of YAML -> Config, or every problem at once with its place
     observe/        access, audit and application log, metrics: no secret, no wait
+    builds          pure Python, or compiled from the same source
     server, running, cli    open all in order and close it in the opposite one; the process; the command
     qliksim/, demo  a stand-in Qlik node, which imports nothing else of qproxy; the whole thing in one minute
 
@@ -25,4 +26,8 @@ has one word (errors.Failure) for the page, the log, the metric and docs/errors.
 More: docs/architecture.md, docs/glossary.md, docs/decisions/.
 """
 
+from qproxy.builds import choose
+
 __version__ = "0.1.0"
+
+choose()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from qproxy import __version__
+from qproxy import __version__, builds
 
 BAD_CONFIG = 78
 
@@ -20,7 +20,7 @@ DIRECTORY = click.argument("directory", type=click.Path(path_type=Path), default
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="qproxy")
+@click.version_option(__version__, prog_name="qproxy", message=f"%(prog)s, version %(version)s ({builds.described()})")
 def main() -> None:
     """The public entrypoint of a Qlik Sense Enterprise site: login, session module and reverse proxy on one host."""
 

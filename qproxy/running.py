@@ -19,6 +19,7 @@ from typing import Any
 
 from aiohttp.http_parser import HttpRequestParser
 
+from qproxy import __version__, builds
 from qproxy.config import Config
 from qproxy.observe import Secrets, log_no_more, log_to
 from qproxy.secret_files import SecretError
@@ -62,6 +63,7 @@ async def _serve(config: Config) -> int:
     server = Server(config)
     await server.start()
     raise_file_limit(config.server.limits.connections)
+    log.info("qproxy %s (%s)", __version__, builds.described())
     for warning in config.warnings:
         log.warning("configuration: %s", warning)
     for vp in config.virtual_proxies:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from qproxy import __version__
+from qproxy import __version__, builds
 from qproxy.cli import main
 
 GOOD = "correct horse battery\n"
@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_version_is_printed() -> None:
-    assert run("--version").output == f"qproxy, version {__version__}\n"
+    assert run("--version").output == f"qproxy, version {__version__} ({builds.described()})\n"
 
 
 def test_a_user_is_added_with_a_password_asked_for_twice(file: Path) -> None:

@@ -190,7 +190,9 @@ class Declarations:
 
     def _members(self, module: Module, statement: ast.ClassDef) -> list[str]:
         parents = {ast.unparse(parent) for parent in statement.bases}
-        inherited = {name for parent in parents & set(module.types) for name in self._attributes(module, module.types[parent])}
+        inherited = {
+            name for parent in parents & set(module.types) for name in self._attributes(module, module.types[parent])
+        }
         attributes = self._attributes(module, statement)
         closed = set(attributes) - _set_in_spite(statement) if is_frozen(statement) else set[str]()
         lines = [
