@@ -1,4 +1,4 @@
-"""Which build of qproxy runs is known, chosen and told. `make test-compiled` runs this and others on the compiled one."""
+"""Which build of qproxy runs is known, chosen and told. `make test-compiled` runs this on the compiled one."""
 
 import importlib
 import os

@@ -8,7 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from compile import compile_into  # noqa: E402 - a build loads this file from anywhere
+from compile import compile_into
 
 
 class CompiledModules(BuildHookInterface[Any]):

@@ -1,4 +1,4 @@
-"""Compiles qproxy's hot modules from the same source: `python tools/compile.py DIR` makes a qproxy in DIR that has them.
+"""Compiles qproxy's hot modules from the same source: `python tools/compile.py DIR` makes a qproxy in DIR with them.
 
 Never in the checkout: it stays pure Python, so that no stale binary can run instead of what stands in a file. A wheel
 with the compiled modules is made by tools/build_hook.py, which calls `compile_into`. Needs Cython, setuptools and a C
@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from declarations import Declarations, edited, read_module  # noqa: E402 - a build runs this file from anywhere
+from declarations import Declarations  # noqa: E402 - a build runs this file from anywhere
+from hot_source import edited, read_module  # noqa: E402 - a build runs this file from anywhere
 
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O2", "-g0", "-Wno-unused-function"]
 DIRECTIVES = {"language_level": 3, "annotation_typing": False}
@@ -74,7 +75,9 @@ def build(directory: Path, names: list[str]) -> None:
     os.chdir(directory)
     try:
         sources = [Extension(name, [str(_place(Path(), name))], extra_compile_args=FLAGS) for name in names]
-        extensions = cythonize(sources, nthreads=os.cpu_count() or 1, compiler_directives=DIRECTIVES, quiet=True)
+        extensions: list[Extension] = cythonize(
+            sources, nthreads=os.cpu_count(), compiler_directives=DIRECTIVES, quiet=True
+        )  # type: ignore[no-untyped-call]
         command = Distribution({"name": "qproxy", "ext_modules": extensions}).get_command_obj("build_ext")
         command.inplace, command.parallel = True, os.cpu_count()
         command.ensure_finalized()
