@@ -45,7 +45,7 @@ coverage: $(VENV)/made-test extras
 # In build/compiled stands a qproxy like the one here with compiled modules beside the sources; here none ever does.
 COMPILED := build/compiled
 COMPILED_TESTS := contracts flows forwarding hostile security $(addprefix test_,$(addsuffix .py,body builds clients cookies \
-	frames head headers ledger metrics model not_accepted observe records redact routing sessions_front virtual_proxy))
+	frames head headers ledger metrics model not_accepted observe redact routing sessions_front virtual_proxy))
 
 compile: $(VENV)/made-compile
 	@$(BIN)/python tools/compile.py $(COMPILED)
