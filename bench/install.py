@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import compiled
 from bench.site import WORK
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,7 +120,7 @@ def _npm_get() -> None:
     run([*npm, *(f"{name}@{version}" for name, version in NPM_VERSIONS.items())], {})
 
 
-def run(command: list[str], environment: dict[str, str]) -> None:
+def run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """InstallError with the end of what it printed."""
     words = " ".join(command)
     print(f"install: {words}", flush=True)
@@ -144,4 +145,5 @@ PARTS = (
     Part("Debian: " + " ".join(DEBIAN), lambda: not _lacking(), _debian_get),
     Part("caddy", CADDY.exists, _caddy_get),
     Part("npm: " + " ".join(NPM_VERSIONS), lambda: all(map(_npm_found, NPM_VERSIONS)), _npm_get),
+    Part("qproxy, compiled", lambda: compiled.python() is not None, lambda: compiled.make(run)),
 )

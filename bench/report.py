@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import plot
 from bench.floors import Floor, Verdict
-from bench.results import BUSY, OURS, Results, Spread
+from bench.results import BUSY, COMPILED, OURS, Results, Spread
 from bench.workloads import MEASURES, WORKLOADS, Measure, Workload
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
@@ -155,14 +155,15 @@ def refreshed(text: str, table: str) -> str:
 
 def readme_table(results: Results) -> str:
     rows = [one for one in WORKLOADS if one.name in README_ROWS and results.peers(one.name)]
-    head = ["CPU per operation", "qproxy", *(f"x {TITLES[peer]}" for peer in README_PEERS)]
+    head = ["CPU per operation", "qproxy", *(f"x {TITLES[peer]}" for peer in README_PEERS), "compiled: x nginx"]
     return table(head, (_readme_row(one, results) for one in rows))
 
 
 def _readme_row(workload: Workload, results: Results) -> list[str]:
     spread = results.spread(workload.name, OURS, workload.measure.name)
     ratios = [times(results.ratio(workload.name, workload.measure.name, peer)) for peer in README_PEERS]
-    return [workload.title, amount(spread.median, workload.measure.unit) if spread else "", *ratios]
+    compiled = times(results.ratio(workload.name, workload.measure.name, "nginx", COMPILED))
+    return [workload.title, amount(spread.median, workload.measure.unit) if spread else "", *ratios, compiled]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:

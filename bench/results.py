@@ -14,6 +14,7 @@ from typing import Any
 from bench.workloads import MEASURES
 
 OURS = "qproxy"
+COMPILED = "qproxy-compiled"
 BUSY = 0.9
 """A proxy whose core was less busy could have done more: its operations a second then say nothing."""
 LEAST = 1.0

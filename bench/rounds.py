@@ -22,7 +22,7 @@ from bench.measure import FRESH, WAYS, Scene, Way
 from bench.peers.lineup import peer
 from bench.peers.peer import Kind, Peer, PeerError, Running
 from bench.peers.qproxy import QProxy
-from bench.results import Results, Sample
+from bench.results import COMPILED, Results, Sample
 from bench.site import WORK, Site, new_site
 from bench.versions import versions
 from bench.workloads import Workload
@@ -30,7 +30,6 @@ from bench.workloads import Workload
 WARM_UP_S = 0.2
 MEMORY_ROUNDS = 2
 ROUNDS, SECONDS = 3, 0.5
-COMPILED = "qproxy-compiled"
 ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
 Show = Callable[[Workload, Results], None]
 

@@ -18,14 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import floors, machine, report  # noqa: E402
+from bench import compiled, floors, machine, report  # noqa: E402
 from bench.build import BuildError  # noqa: E402
 from bench.install import install  # noqa: E402
 from bench.load import Failed  # noqa: E402
 from bench.peers.lineup import LINEUP  # noqa: E402
 from bench.peers.peer import PeerError  # noqa: E402
-from bench.results import OURS, Results  # noqa: E402
-from bench.rounds import COMPILED, QUICK, ROUNDS, SECONDS, Plan, measure  # noqa: E402
+from bench.results import COMPILED, OURS, Results  # noqa: E402
+from bench.rounds import QUICK, ROUNDS, SECONDS, Plan, measure  # noqa: E402
 from bench.site import WORK  # noqa: E402
 from bench.workloads import WORKLOADS, Unknown, chosen  # noqa: E402
 
@@ -39,7 +39,12 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peers", metavar="NAME,..", type=_names, default=(), help="proxies that take part")
     parser.add_argument("--rounds", type=int, default=0, help=f"of A B A B (default {ROUNDS})")
     parser.add_argument("--seconds", type=float, default=0.0, help=f"for each load (default {SECONDS})")
-    parser.add_argument("--compiled", metavar="PYTHON", type=Path, help="a venv's Python whose qproxy is compiled")
+    parser.add_argument(
+        "--compiled",
+        metavar="PYTHON",
+        type=Path,
+        help="a venv's Python whose qproxy is compiled (default: what --install made)",
+    )
     parser.add_argument("--install", action="store_true", help="get the other proxies first")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a floor is missed in 2 of 2 attempts")
     parser.add_argument("--results", action="store_true", help="write RESULTS.md, results.svg and the README's table")
@@ -60,7 +65,8 @@ def plan(given: argparse.Namespace) -> Plan:
     needed = floors.needed(floors.read()) if given.check and not given.results else None
     if needed is not None:
         workloads = tuple(one for one in workloads if one.name in needed)
-    known = {*LINEUP, *([COMPILED] if given.compiled else [])}
+    build = given.compiled.absolute() if given.compiled else compiled.python()
+    known = {*LINEUP, *([COMPILED] if build else [])}
     if unknown := [name for name in peers if name not in known]:
         raise Unknown(f"no peer is called {unknown[0]!r}")
     return Plan(
@@ -68,7 +74,7 @@ def plan(given: argparse.Namespace) -> Plan:
         peers,
         given.rounds or (QUICK.rounds if given.quick else ROUNDS),
         given.seconds or (QUICK.seconds if given.quick else SECONDS),
-        given.compiled.absolute() if given.compiled else None,  # a venv's Python is a link that must not be followed
+        build,  # a venv's Python is a link that must not be followed
         needed,
     )
 
@@ -79,8 +85,8 @@ def listing() -> str:
     return "\n".join(["Workloads", *lines, "", "Floors", *bounds])
 
 
-def check(wanted: Plan, results: Results) -> bool:
-    """Whether all floors of the workloads in question hold, after a second attempt where needed."""
+def check(wanted: Plan, results: Results) -> list[floors.Verdict]:
+    """On all floors of the workloads in question, after a second attempt where needed."""
 
     def again(missed: set[str]) -> Results:
         print(f"\nA second attempt at {', '.join(sorted(missed))}", flush=True)
@@ -92,23 +98,24 @@ def check(wanted: Plan, results: Results) -> bool:
     concerned = [one for one in floors.read() if (one.peer or OURS) in taken.get(one.workload, ())]
     verdicts = floors.settle(concerned, results, again)
     print("\n" + report.verdict_table(verdicts), flush=True)
-    return all(verdict.held for verdict in verdicts)
+    return verdicts
 
 
 def work(given: argparse.Namespace) -> int:
-    wanted = plan(given)
     if given.install and (problems := install()):
         print("\n".join(problems), file=sys.stderr)
         return CANNOT
+    wanted = plan(given)
     results = Results.read(given.read) if given.read else measure(wanted, report.show)
     if not given.read:
         results.save(given.json)
+    verdicts = check(wanted, results) if given.check else floors.judge(floors.read(), [results])
     if given.results:
-        report.write(results, floors.judge(floors.read(), [results]), ROOT)
-    held = check(wanted, results) if given.check else True
+        report.write(results, verdicts, ROOT)
     thrown_away = results.setting.get("thrown_away", [])
     for line in thrown_away:
         print(f"THROWN AWAY: {line}", file=sys.stderr)
+    held = not given.check or all(verdict.held for verdict in verdicts)
     return 0 if held and not thrown_away else MISSED
 
 
