@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 from config_site import SALES, SERVER, ConfigSite
 
-from qproxy import __version__
 from qproxy.cli import main
 
 
@@ -118,7 +117,3 @@ def test_the_schema_lets_no_key_be_null_and_asks_for_no_name() -> None:
 def test_the_schema_takes_one_value_or_a_list() -> None:
     listen = json.loads(run("schema").stdout)["$defs"]["PublicConfig"]["properties"]["listen"]
     assert [choice["type"] for choice in listen["anyOf"]] == ["string", "array"]
-
-
-def test_the_version_is_printed() -> None:
-    assert run("--version").stdout == f"qproxy, version {__version__}\n"
