@@ -51,7 +51,7 @@ compile: $(VENV)/made-compile
 	@$(BIN)/python tools/compile.py $(COMPILED)
 
 # Started from there, and found there first by what the tests start: tests/test_builds.py fails if it was not.
-test-compiled: compile $(VENV)/made-test extras
+test-compiled: extras compile
 	@cd $(COMPILED) && QPROXY_BUILD=compiled PYTHONPATH="$$PWD" $(abspath $(BIN))/pytest $(PYTEST_ARGS) \
 		--config-file $(CURDIR)/pyproject.toml --rootdir $(CURDIR) $(addprefix $(CURDIR)/tests/,$(COMPILED_TESTS))
 
@@ -81,8 +81,8 @@ $(VENV)/made-test: $(SOURCES)
 	@touch $(VENV)/made-run $@
 
 $(VENV)/made-compile: $(SOURCES)
-	@$(call install,.[compile])
-	@touch $(VENV)/made-run $@
+	@$(call install,.[test$(COMMA)compile])
+	@touch $(VENV)/made-run $(VENV)/made-test $@
 
 $(VENV)/made-lint: $(SOURCES)
 	@$(call install,.[test$(COMMA)lint])
