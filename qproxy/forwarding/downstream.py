@@ -4,6 +4,7 @@ Requests that arrive early (pipelining) wait in `_buffer`; beyond a bound the br
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from qproxy.errors import Failure, Refused
@@ -243,7 +244,8 @@ class Downstream(asyncio.Protocol):
         self.deadline = now + self.listener.timeouts.linger
         self.resume()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # reset in this moment: connection_lost is on its way
+                self.transport.write_eof()
 
     def _close(self, now: float) -> None:
         """Close when all is written; `_too_late` cuts a browser that does not read it."""
