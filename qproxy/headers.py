@@ -232,22 +232,24 @@ def sort_response(
 ) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
     """Header lines of an answer -> (lines that cross, values read, Set-Cookie values in order). Raises Refused.
 
-    `fields` is what `fields_of_response` said of the lines.
+    `fields` is what `fields_of_response` said of the lines, from which those that do not cross are taken out.
     """
-    passed: list[bytes] = []
     named: dict[bytes, bytes] = {}
     cookies: list[bytes] = []
-    for line, field in zip(lines, fields_of_response(lines) if fields is None else fields, strict=True):
-        rule, name, value = field or _response_fields.read(line)
+    taken: list[int] = []
+    for place, field in enumerate(fields_of_response(lines) if fields is None else fields):
+        rule, name, value = field or _response_fields.read(lines[place])
         if rule is PASS:
-            passed.append(line)
-        elif name == b"set-cookie":
+            continue
+        if rule is not READ:
+            taken.append(place)
+        if name == b"set-cookie":
             cookies.append(value)
         elif rule is not DROP:
             named[name] = _joined(name, named[name], value) if name in named else value
-            if rule is READ:
-                passed.append(line)
-    return passed, named, cookies
+    for place in reversed(taken):
+        del lines[place]
+    return lines, named, cookies
 
 
 def _joined(name: bytes, first: bytes, second: bytes) -> bytes:

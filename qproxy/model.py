@@ -122,6 +122,9 @@ class Session:
             return End.IDLE
         return None
 
+    def alive(self, lifetime: Lifetime, now: float) -> bool:
+        return now - self.last_seen < lifetime.idle and now - self.created < lifetime.absolute
+
     def seen(self, now: float) -> Self:
         return replace(self, last_seen=max(self.last_seen, now))
 

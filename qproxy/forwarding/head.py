@@ -29,7 +29,8 @@ LONGEST_BLOCK: Final = 2048
 _COOKIE: Final = b"\r\nCookie: "
 _PRINTED = bytes([9, *range(32, 127), *range(128, 256)])
 """All bytes that a field value may hold."""
-SLASH: Final = 0x2F
+_VISIBLE = bytes(range(33, 127))
+_VERSIONS = frozenset({b"HTTP/1.1", b"HTTP/1.0"})
 ZERO: Final = 0x30
 _PLAIN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _NOT_REMEMBERED = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
@@ -67,13 +68,17 @@ def recall(raw: bytes) -> RequestHead | None:
     Raises Refused for a target that may not pass.
     """
     end = raw.find(b"\r\n")
-    match = _REQUEST_LINE.fullmatch(raw, 0, end)
-    if match is None:
+    parts = raw[:end].split(b" ")
+    if len(parts) != 3:
         return None
     cookie, rest = _without_cookie(raw, end)
     block = _blocks.get(rest)
-    method, target = match.groups()
-    if block is None or method not in _PLAIN_METHODS or target[0] != SLASH or cookie.translate(None, _PRINTED):
+    if block is None:
+        return None
+    method, target, version = parts
+    if method not in _PLAIN_METHODS or version not in _VERSIONS or target[:1] != b"/":
+        return None
+    if target.translate(None, _VISIBLE) or cookie.translate(None, _PRINTED):
         return None
     head = RequestHead(method, target, block, cookie.strip(b" \t"))
     routing.check_target(target, head.path)
@@ -233,7 +238,8 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
 
     A head of nothing but lines that were accepted before is not judged again.
     """
-    line, *lines = raw[:-4].split(b"\r\n")
+    lines = raw[:-4].split(b"\r\n")
+    line = lines.pop(0)
     status = _statuses.get(line)
     fields = headers.fields_of_response(lines)
     try:
@@ -243,7 +249,7 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
         passed, named, cookies = headers.sort_response(lines, fields)
     except Refused as refused:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, refused.detail) from None
-    if len(lines) > MOST_FIELDS:
+    if len(fields) > MOST_FIELDS:
         raise Refused(Failure.UPSTREAM_BAD_ANSWER, "too many fields")
     head = ResponseHead(status, passed, named, cookies)
     head.length = _response_length(head, method)

@@ -29,11 +29,13 @@ def quoted(text: str) -> str:
 
 def stamp(time: float) -> str:
     """UTC with milliseconds, ISO 8601, for seconds since the epoch."""
-    seconds = int(time)
-    return _second(seconds) + _MILLISECONDS[int((time - seconds) * 1000)]
+    return _millisecond(int(time * 1000))
 
 
-_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
+@lru_cache(maxsize=256)
+def _millisecond(number: int) -> str:
+    """Lines are written many at once, most of them of the same few milliseconds."""
+    return f"{_second(number // 1000)}.{number % 1000:03d}Z"
 
 
 @lru_cache(maxsize=64)

@@ -67,7 +67,7 @@ class Sessions:
             return None
         now, session = self._clock(), entry.session
         lifetime = self._lifetimes.get(vp) if not session.by_qlik else self._qlik_made.lifetime
-        if lifetime is None or now > self._trusted_until or session.over(lifetime, now) is not None:
+        if lifetime is None or now > self._trusted_until or not session.alive(lifetime, now):
             return None
         return session
 
@@ -241,7 +241,7 @@ class Sessions:
 
     def _lives(self, session: Session, now: float) -> bool:
         lifetime = self._lifetime(session)
-        return lifetime is not None and session.over(lifetime, now) is None
+        return lifetime is not None and session.alive(lifetime, now)
 
     def _write_pace(self, session: Session) -> float:
         lifetime = self._lifetime(session)
