@@ -32,7 +32,7 @@ def stamp(time: float) -> str:
     return _millisecond(int(time * 1000))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=8)
 def _millisecond(number: int) -> str:
     """Lines are written many at once, most of them of the same few milliseconds."""
     return f"{_second(number // 1000)}.{number % 1000:03d}Z"
