@@ -8,7 +8,7 @@ from a_site import Site, site
 
 from qproxy.model import Attributes, End, User
 from qproxy.sessions.store import IdTaken
-from qproxy.virtual_proxy import VirtualProxy
+from qproxy.virtual_proxy import LONGEST_PLAIN, MOST_PLAIN, VirtualProxy
 
 ANN, BOB = User("SALES", "ann"), User("SALES", "bob")
 NOTHING = Attributes()
@@ -46,6 +46,20 @@ async def test_ending_twice_or_an_unknown_session_is_harmless(vp: VirtualProxy) 
     for session_id in (login.id, login.id, "nobody's"):
         await vp.end_session(session_id, End.LOGOUT)
     assert await vp.find(login.id) is None
+
+
+async def test_cookie_headers_that_are_remembered_stay_bounded(vp: VirtualProxy) -> None:
+    for number in range(MOST_PLAIN * 2 + 1):
+        vp.remember_plain(b"a=%d" % number, "id")
+    assert len(vp.plain_cookies) <= MOST_PLAIN
+    vp.remember_plain(b"a" * (LONGEST_PLAIN + 1), "id")
+    assert b"a" * (LONGEST_PLAIN + 1) not in vp.plain_cookies
+
+
+async def test_what_is_hidden_anew_makes_remembered_cookie_headers_void(vp: VirtualProxy) -> None:
+    vp.remember_plain(b"other=1; a=2", "id")
+    vp.hide([b"other"])
+    assert vp.plain_cookies == {}
 
 
 async def test_an_end_that_the_store_refuses_is_in_the_log_without_the_id(
