@@ -46,8 +46,7 @@ WARNINGS: tuple[tuple[str, str, Callable[[str, float], bool]], ...] = (
 )
 """What is said, of which figure's median, of which workloads and when."""
 README_ROWS = (
-    "get-1k", "get-1k-tls", "get-100k", "get-100k-tls", "download", "upload", "connect-full", "ws-200b-100",
-    "ws-16kb-100", "ws-1mb-100", "ws-200b-100-tls", "hub",
+    "get-1k", "get-1k-tls", "get-100k", "get-100k-tls", "download", "upload", "ws-200b-100", "ws-16kb-100", "hub",
 )  # fmt: skip
 README_PEERS = ("nginx", "haproxy", "caddy", "node-http-proxy", "naive")
 GLANCE_PEERS = {*README_PEERS, "nginx-64k", "configurable-http-proxy", "relay"}
