@@ -76,6 +76,9 @@ class Results:
         """In the order in which they were first measured."""
         return list(dict.fromkeys(one.peer for one in self.samples if one.workload == workload))
 
+    def workloads(self) -> list[str]:
+        return list(dict.fromkeys(one.workload for one in self.samples))
+
     def without(self, workloads: Iterable[str]) -> "Results":
         gone = set(workloads)
         return Results(self.setting, [one for one in self.samples if one.workload not in gone])

@@ -107,13 +107,22 @@ def check(wanted: Plan, results: Results) -> list[floors.Verdict]:
     return verdicts
 
 
+def _refuse_part(measured: Sequence[str]) -> None:
+    """Raises Unknown: the pages tell of a full run, and a part of one would take the other figures away."""
+    if missing := [one.name for one in WORKLOADS if one.name not in measured]:
+        raise Unknown(f"--results needs a full run; these workloads are missing: {', '.join(missing)}")
+
+
 def work(given: argparse.Namespace) -> int:
     if given.install and (problems := install()):
         print("\n".join(problems), file=sys.stderr)
         return CANNOT
     wanted = plan(given)
-    results = Results.read(given.read) if given.read else measure(wanted, report.show)
-    if not given.read:
+    results = Results.read(given.read) if given.read else None
+    if given.results:
+        _refuse_part([one.name for one in wanted.workloads] if results is None else results.workloads())
+    if results is None:
+        results = measure(wanted, report.show)
         results.save(given.json)
     verdicts = check(wanted, results) if given.check else floors.judge(floors.read(), [results])
     if given.results:

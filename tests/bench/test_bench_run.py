@@ -46,3 +46,11 @@ def test_stored_samples_can_be_checked_without_measuring(tmp_path: Path) -> None
     Results({"thrown_away": ["get-1k: it failed"]}).save(tmp_path / "samples.jsonl")
     done = bench("--read", str(tmp_path / "samples.jsonl"))
     assert (done.returncode, done.stderr) == (1, "THROWN AWAY: get-1k: it failed\n")
+
+
+def test_the_pages_are_not_written_from_a_part_of_a_run(tmp_path: Path) -> None:
+    """Neither measured now nor read from a file; and nothing is measured for it."""
+    for words in (["--only", "get-1k"], ["--read", str(tmp_path / "part.jsonl")]):
+        Results({}, []).save(tmp_path / "part.jsonl")
+        done = bench("--results", *words)
+        assert (done.returncode, "--results needs a full run" in done.stderr) == (2, True)

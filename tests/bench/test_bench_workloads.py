@@ -68,7 +68,8 @@ def test_a_check_takes_only_the_peers_that_floors_compare() -> None:
     ]
 
 
-def test_a_check_that_also_writes_results_takes_all() -> None:
+def test_a_check_that_also_writes_results_takes_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.compiled.python", lambda: None)  # an earlier --install may have left a compiled build
     wanted = plan(options(["--check", "--results"]))
     assert wanted.workloads == WORKLOADS
     assert wanted.of(wanted.workloads[0]) == WORKLOADS[0].peers
