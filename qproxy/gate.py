@@ -45,7 +45,6 @@ class TurnedAway:
 
 
 Verdict = Admitted | TurnedAway
-VERDICTS: Final = (Admitted, TurnedAway)
 
 
 class Gate:

@@ -50,7 +50,7 @@ RESPONSE_RULES: Final[dict[bytes, Rule]] = {
     **dict.fromkeys(_HOP_BY_HOP.encode().split(), Rule.DROP),
     b"proxy-authenticate": Rule.PASS,
     **dict.fromkeys(b"alt-svc clear-site-data service-worker-allowed".split(), Rule.DROP),
-    b"sec-websocket-accept": Rule.READ,
+    **dict.fromkeys(b"sec-websocket-accept qlik-csrf-token".split(), Rule.READ),
     **dict.fromkeys(
         b"set-cookie location content-location content-length transfer-encoding connection upgrade".split(), Rule.TAKE
     ),
@@ -59,7 +59,7 @@ _ONCE = frozenset(
     b"host content-length origin sec-websocket-key sec-websocket-version location content-location authorization"
     b" upgrade".split()
 )
-_SECRET = frozenset(b"cookie authorization set-cookie sec-websocket-key sec-websocket-accept".split())
+_SECRET = frozenset(b"cookie authorization set-cookie sec-websocket-key sec-websocket-accept qlik-csrf-token".split())
 _PROTECTED = frozenset(
     b"host cookie content-length transfer-encoding authorization origin expect connection"
     b" x-forwarded-for x-qlik-xrfkey qlik-csrf-token x-qlik-session sec-websocket-key sec-websocket-version".split()
@@ -176,21 +176,21 @@ class StatusLine:
 
 
 class ResponseHead:
-    """A response's head from QPS. `cookies` are the values of its Set-Cookie lines, in order; `line` its status line
-    for the browser."""
+    """A response's head from Qlik. `written`: its status line and the lines that cross, as the browser gets them,
+    without the last CRLF; `cookies`: the values of its Set-Cookie lines, in order; `declared`: the Content-Length that
+    the browser is told, b"" for none; `length` of the body: n bytes, CHUNKED or UNTIL_CLOSE."""
 
-    __slots__ = ("cookies", "keep_alive", "length", "line", "lines", "minor", "named", "reason", "status")
+    __slots__ = ("cookies", "declared", "keep_alive", "length", "named", "start", "status", "written")
 
     def __init__(
-        self, status: StatusLine, lines: list[bytes], named: dict[bytes, bytes], cookies: list[bytes] | None = None
+        self, start: StatusLine, written: bytes, named: dict[bytes, bytes], cookies: list[bytes] | None = None
     ) -> None:
-        self.status = status.status
-        self.reason = status.reason
-        self.minor = status.minor
-        self.line = status.line
-        self.lines = lines
+        self.start = start
+        self.status = start.status
+        self.written = written
         self.named = named
         self.cookies = [] if cookies is None else cookies
+        self.declared = b""
         self.length = 0
         self.keep_alive = True
 

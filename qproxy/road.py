@@ -17,7 +17,7 @@ from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
-from qproxy.gate import VERDICTS, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
+from qproxy.gate import Admitted, Gate, TurnedAway, Verdict, is_navigation, socket_to_login, to_login
 from qproxy.headers import RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
@@ -69,40 +69,45 @@ class Road:
         self._ids = itertools.count(1)
         self._run = secrets.token_hex(4)
         self._forwarded = lru_cache(maxsize=1024)(self._forwarded_lines)
+        self._hosts = surroundings.hosts
+        self._client_of = surroundings.clients.of
+        self._admit = surroundings.gate.admit
         self.own_pages = surroundings.own_pages
         self.finished = surroundings.finished
 
     def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
         record.request_id = self._new_id()
-        record.client = self._around.clients.of(record.peer, head)
-        if head.host not in self._around.hosts:
+        record.client = self._client_of(record.peer, head)
+        if head.host not in self._hosts:
             raise Refused(Failure.MISDIRECTED, "Host is not a public name of qproxy")
         area = self._routes.match(head.path)
         if area == OWN:
             return self._hand_over(head, record)
         vp = self._vps[area]
         record.vp = area
-        verdict = self._around.gate.admit(vp, head)
-        if isinstance(verdict, VERDICTS):
-            return self._follow(vp, head, record, verdict)
+        verdict = self._admit(vp, head)
+        if isinstance(verdict, Admitted):
+            return self._pass_on(vp, head, record, verdict)
+        if isinstance(verdict, TurnedAway):
+            return self._turn_away(vp, head, record)
         return self._decide_later(vp, head, record, verdict)
 
     async def _decide_later(
         self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Awaitable[Verdict]
     ) -> Decision:
-        return self._follow(vp, head, record, await verdict)
-
-    def _follow(self, vp: VirtualProxy, head: RequestHead, record: Record, verdict: Verdict) -> Decision:
-        if isinstance(verdict, TurnedAway):
+        known = await verdict
+        if isinstance(known, TurnedAway):
             return self._turn_away(vp, head, record)
-        session = verdict.session
+        return self._pass_on(vp, head, record, known)
+
+    def _pass_on(self, vp: VirtualProxy, head: RequestHead, record: Record, admitted: Admitted) -> Forward:
+        session = admitted.session
         if session is not None:
             record.user = session.who
             record.session = session.short
-        forwarded = self._forwarded(record.client)
         return Forward(
             vp.pool,
-            headers.to_upstream(head, verdict.cookie, forwarded, vp.strip),
+            headers.to_upstream(head, admitted.cookie, self._forwarded(record.client), vp.strip),
             lambda answer: self._rewrite(vp, record, session, answer),
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
         )

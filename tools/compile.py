@@ -24,7 +24,7 @@ MODULES = (
     "clients", "cookies", "gate", "headers", "ledger", "model", "records", "road", "routing", "virtual_proxy",
     "forwarding.body", "forwarding.conduct", "forwarding.downstream", "forwarding.exchange", "forwarding.frames",
     "forwarding.head", "forwarding.listener", "forwarding.patience", "forwarding.pool", "forwarding.request_body",
-    "forwarding.tunnel", "forwarding.upstream",
+    "forwarding.response", "forwarding.tunnel", "forwarding.upstream",
     "observe.access", "observe.lines", "observe.metrics", "observe.observer", "observe.redact", "observe.traffic",
     "sessions.cache", "sessions.front",
 )  # fmt: skip

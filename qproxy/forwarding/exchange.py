@@ -12,9 +12,10 @@ from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets, tunnel
 from qproxy.forwarding.body import LARGE, LAST_CHUNK, BadChunk, Piece, chunk
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
-from qproxy.forwarding.head import write_answer, write_request, write_response
+from qproxy.forwarding.head import write_answer, write_request
 from qproxy.forwarding.patience import Patience
 from qproxy.forwarding.request_body import RequestBody
+from qproxy.forwarding.response import write_response
 from qproxy.headers import RequestHead, ResponseHead
 from qproxy.records import Record
 
@@ -31,7 +32,7 @@ class Exchange:
 
     __slots__ = (
         "_body", "_chunk_out", "_close", "_forward", "_keep_upstream", "_over",
-        "_patience", "_pending", "_task",
+        "_patience", "_pending", "_repeatable", "_task",
         "downstream", "head", "record", "started", "upstream",
     )  # fmt: skip
 
@@ -47,6 +48,7 @@ class Exchange:
         self._chunk_out = False
         self._close = not head.keep_alive
         self._keep_upstream = False
+        self._repeatable = False
         self.started = False
         """Whether the final answer has begun to go out: from then on a failure can only break it off."""
         self._over = False
@@ -105,16 +107,12 @@ class Exchange:
 
     def _pass_on(self, forward: Forward) -> None:
         self._forward = forward
-        safe = self._repeatable
+        self._repeatable = safe = self.head.length == 0 and self.head.method in SAFE_METHODS
         resting = forward.pool.take(safe=safe, now=0.0 if safe else self.downstream.listener.loop.time())
         if resting is not None:
             self._attach(resting, forward)
         else:
             self._spawn(self._connect(forward))
-
-    @property
-    def _repeatable(self) -> bool:
-        return self.head.length == 0 and self.head.method in SAFE_METHODS
 
     async def _connect(self, forward: Forward, fresh: bool = False) -> None:
         try:
@@ -134,8 +132,8 @@ class Exchange:
         downstream = self.downstream
         if downstream.write_paused:
             upstream.pause_reading()
-        head = write_request(self.head, forward.fields)
-        upstream.transport.write(head + self._body.held() if self._body is not None else head)
+        head, body = write_request(self.head, forward.fields), self._body
+        upstream.transport.write(head if body is None else head + body.held())
         if downstream.paused and not upstream.write_paused:
             downstream.resume()
 
@@ -240,7 +238,8 @@ class Exchange:
         self.record.bytes_out += len(data)
         self._write(chunk([data]) + LAST_CHUNK if self._chunk_out else data)
         upstream, self.upstream = self.upstream, None
-        clean = self._keep_upstream and b"authorization" not in self.head.named and self.body_done
+        body = self._body
+        clean = self._keep_upstream and b"authorization" not in self.head.named and (body is None or body.done)
         now = downstream.listener.loop.time()
         if upstream is not None:
             upstream.release(clean=clean, now=now)
@@ -263,11 +262,12 @@ class Exchange:
     def _finish(self, now: float) -> None:
         if not self._over:
             self._over = True
-            record, downstream = self.record, self.downstream
+            record, downstream, body = self.record, self.downstream, self._body
             record.ended = now
             downstream.listener.conduct.finished(record)
             # The browser of a refused socket has frames to send yet, its own close at least.
-            downstream.exchange_over(now, close=self._close, drained=record.status != 101 and self.body_done)
+            drained = (body is None or body.done) and record.status != 101
+            downstream.exchange_over(now, close=self._close, drained=drained)
 
     def fail(self, failure: Failure, detail: str) -> None:
         """A page while nothing was sent; afterwards a broken transfer, never a short success."""

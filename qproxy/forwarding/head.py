@@ -1,7 +1,7 @@
-"""Reads the heads of requests and responses: llhttp judges the grammar, our own rules refuse what it lets through.
+"""Reads the heads of requests: llhttp judges the grammar, our own rules refuse what it lets through.
 
 One fresh llhttp parser a head, without callbacks: it either accepts the bytes or says why not. The accepted lines are
-then sorted by qproxy.headers. Nothing here knows where a request goes.
+then sorted by qproxy.headers. Nothing here knows where a request goes. Answers are response.py's.
 """
 
 import re
@@ -16,10 +16,9 @@ import httptools
 from qproxy import headers, routing
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer
-from qproxy.headers import CHUNKED, UNTIL_CLOSE, FieldBlock, RequestHead, ResponseHead, StatusLine
+from qproxy.headers import CHUNKED, FieldBlock, RequestHead
 
 HEAD_END: Final = b"\r\n\r\n"
-RESPONSE_HEAD_BYTES: Final = 65536
 MOST_FIELDS: Final = 256
 
 MOST_BLOCKS: Final = 2048
@@ -27,7 +26,7 @@ LONGEST_BLOCK: Final = 2048
 """Bytes: with MOST_BLOCKS the bound of what is remembered of requests, some 10 MB at the very worst."""
 
 _COOKIE: Final = b"\r\nCookie: "
-_PRINTED = bytes([9, *range(32, 127), *range(128, 256)])
+PRINTED = bytes([9, *range(32, 127), *range(128, 256)])
 """All bytes that a field value may hold."""
 _VISIBLE = bytes(range(33, 127))
 _VERSIONS = frozenset({b"HTTP/1.1", b"HTTP/1.0"})
@@ -36,11 +35,9 @@ _PLAIN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE
 _NOT_REMEMBERED = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
 """Secret, or different each time."""
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE", b"PRI"})
-_BODYLESS_STATUS = frozenset({204, 304})
 _ABSOLUTE_FORM = re.compile(rb"https?://(?P<authority>[^/?#@\\]+)(?P<rest>[/?].*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(rb"[a-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?", re.IGNORECASE)
-_PLAIN_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+PLAIN_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 _REQUEST_LINE = re.compile(rb"([A-Z-]+) ([\x21-\x7e]+) HTTP/1\.[01]")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -50,12 +47,7 @@ class _Silent:
     """llhttp's callbacks: none."""
 
 
-_SILENT = _Silent()
-
-_statuses: dict[bytes, StatusLine] = {}
-"""Status lines that were accepted, by their bytes."""
-MOST_STATUSES: Final = 512
-LONGEST_STATUS: Final = 100
+SILENT = _Silent()
 
 _blocks: dict[bytes, FieldBlock] = {}
 """The fields of requests that were accepted, by their bytes. Forgets everything when full; never a cookie."""
@@ -78,7 +70,7 @@ def recall(raw: bytes) -> RequestHead | None:
     method, target, version = parts
     if method not in _PLAIN_METHODS or version not in _VERSIONS or target[:1] != b"/":
         return None
-    if target.translate(None, _VISIBLE) or cookie.translate(None, _PRINTED):
+    if target.translate(None, _VISIBLE) or cookie.translate(None, PRINTED):
         return None
     head = RequestHead(method, target, block, cookie.strip(b" \t"))
     routing.check_target(target, head.path)
@@ -111,7 +103,7 @@ def _read_afresh(raw: bytes) -> RequestHead:
     method, target = match.groups()
     if method in _REFUSED_METHODS:
         raise Refused(Failure.METHOD_REFUSED, method.decode())
-    _judge(httptools.HttpRequestParser(_SILENT), raw)
+    judge(httptools.HttpRequestParser(SILENT), raw)
     lines = raw[end + 2 : -4].split(b"\r\n")
     if len(lines) > MOST_FIELDS:
         raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
@@ -137,7 +129,7 @@ def _remember(rest: bytes, block: FieldBlock) -> None:
 
 def _block(minor: int, passed: list[bytes], named: dict[bytes, bytes]) -> FieldBlock:
     connection = named.get(b"connection")
-    if connection is not None and connection not in _PLAIN_KEEP_ALIVE and (names := headers.nominated(connection)):
+    if connection is not None and connection not in PLAIN_KEEP_ALIVE and (names := headers.nominated(connection)):
         passed = headers.without_named(passed, names)
     block = FieldBlock(minor, headers.whole(passed), named)
     if not _is_host(block.host):
@@ -149,7 +141,7 @@ def _block(minor: int, passed: list[bytes], named: dict[bytes, bytes]) -> FieldB
     return block
 
 
-def _judge(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, raw: bytes) -> None:
+def judge(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, raw: bytes) -> None:
     try:
         parser.feed_data(raw)
     except httptools.HttpParserUpgrade:
@@ -233,89 +225,9 @@ def _check_upgrade(head: RequestHead) -> None:
     head.framing = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
-def read_response(raw: bytes, method: bytes) -> ResponseHead:
-    """The bytes of one response head to a `method` request. Raises Refused(UPSTREAM_BAD_ANSWER).
-
-    A head of nothing but lines that were accepted before is not judged again.
-    """
-    lines = raw[:-4].split(b"\r\n")
-    line = lines.pop(0)
-    status = _statuses.get(line)
-    fields = headers.fields_of_response(lines)
-    try:
-        if status is None or not all(fields):
-            _judge(httptools.HttpResponseParser(_SILENT), raw)
-            status = _read_status(line)
-        passed, named, cookies = headers.sort_response(lines, fields)
-    except Refused as refused:
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, refused.detail) from None
-    if len(fields) > MOST_FIELDS:
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "too many fields")
-    head = ResponseHead(status, passed, named, cookies)
-    head.length = _response_length(head, method)
-    head.keep_alive = head.length != UNTIL_CLOSE and _persists(head.minor, named.get(b"connection"))
-    return head
-
-
-def _read_status(line: bytes) -> StatusLine:
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None:
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "the status line")
-    status = StatusLine(int(match[2]), match[3] or b"", int(match[1]))
-    if len(_statuses) < MOST_STATUSES and len(line) <= LONGEST_STATUS:
-        _statuses[line] = status
-    return status
-
-
-def _persists(minor: int, connection: bytes | None) -> bool:
-    if connection is None:
-        return minor == 1
-    if connection in _PLAIN_KEEP_ALIVE:
-        return True
-    named = headers.tokens(connection)
-    return b"close" not in named and (minor == 1 or b"keep-alive" in named)
-
-
-def _response_length(head: ResponseHead, method: bytes) -> int:
-    """RFC 9112 section 6.3: n bytes, CHUNKED or UNTIL_CLOSE."""
-    coding = head.named.get(b"transfer-encoding")
-    length = head.named.get(b"content-length")
-    if coding is not None and (coding.lower() != b"chunked" or head.minor == 0 or length is not None):
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "a transfer coding other than chunked, or with a Content-Length")
-    if length is not None and (not length.isdigit() or len(length) > 18):
-        raise Refused(Failure.UPSTREAM_BAD_ANSWER, "Content-Length is no number")
-    if method == b"HEAD" or head.status < 200 or head.status in _BODYLESS_STATUS:
-        return 0
-    if coding is not None:
-        return CHUNKED
-    return UNTIL_CLOSE if length is None else int(length)
-
-
 def write_request(head: RequestHead, fields: bytes) -> bytes:
     """The head as QPS gets it: the request line, `fields`, and exactly one framing."""
     return b"".join((head.method, b" ", head.target, b" HTTP/1.1\r\n", fields, head.framing, b"\r\n"))
-
-
-def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
-    """The head as the browser gets it. `chunked`: how the body will be framed when its length is not known."""
-    named = head.named
-    parts = [head.line, *head.lines]
-    if head.cookies:
-        parts.extend([b"Set-Cookie: " + cookie for cookie in head.cookies])
-    if b"location" in named:
-        parts.append(b"Location: " + named[b"location"])
-    if b"content-location" in named:
-        parts.append(b"Content-Location: " + named[b"content-location"])
-    if chunked:
-        parts.append(b"Transfer-Encoding: chunked")
-    elif b"content-length" in named and head.length >= 0 and head.status >= 200 and head.status != 204:
-        parts.append(b"Content-Length: " + named[b"content-length"])
-    if head.status == 101:
-        parts.append(b"Connection: Upgrade\r\nUpgrade: websocket")
-    elif close:
-        parts.append(b"Connection: close")
-    parts.append(HEAD_END[:2])
-    return b"\r\n".join(parts)
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, cast
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets
 from qproxy.forwarding.body import LARGE, BadChunk, ChunkReader, Piece
-from qproxy.forwarding.head import HEAD_END, RESPONSE_HEAD_BYTES, read_response
+from qproxy.forwarding.head import HEAD_END
+from qproxy.forwarding.response import RESPONSE_HEAD_BYTES, read_response
 from qproxy.headers import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 if TYPE_CHECKING:

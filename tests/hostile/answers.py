@@ -105,5 +105,5 @@ CHANGES: tuple[Change, ...] = (
     drafts.one_more(b"Transfer-Encoding", "coding"), drafts.instead(b"Content-Length", "length"),
     drafts.instead(b"Transfer-Encoding", "coding"), drafts.one_more(b"Connection", "connection"),
     drafts.instead(b"Connection", "connection"), drafts.one_more(b"Upgrade", "upgrade"), drafts.twice, drafts.away,
-    drafts.body_off, drafts.chunk_added, drafts.trailer_added,
+    drafts.instead(b"Date", "value"), drafts.body_off, drafts.chunk_added, drafts.trailer_added,
 )  # fmt: skip

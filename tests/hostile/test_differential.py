@@ -110,7 +110,7 @@ _take = request_body.RequestBody.take
 _read_line = body.ChunkReader._read_line
 Patch = tuple[object, str, object]
 WEAKENED: dict[str, Patch] = {
-    "llhttp is not asked": (head, "_judge", lambda parser, raw: None),
+    "llhttp is not asked": (head, "judge", lambda parser, raw: None),
     "any host will do": (head, "_is_host", lambda host: True),
     "a length is not looked at": (head, "_frame_request", lambda block: None),
     "a connection is always kept": (

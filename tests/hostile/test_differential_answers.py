@@ -17,13 +17,13 @@ from hostile.lane import Lane
 from hostile.readings import FASTEST, RESPONSES, Message, Reader
 
 from qproxy.errors import Failure
-from qproxy.forwarding import body, head, upstream
+from qproxy.forwarding import body, response, upstream
 from qproxy.headers import RESPONSE_RULES, ResponseHead, Rule
 
 ANSWERS = 30_000
 BLOCKS = 10
 EACH = 3_200
-COMPILED = not head.__file__.endswith(".py")
+COMPILED = not response.__file__.endswith(".py")
 BROKEN = (Failure.UPSTREAM_GONE, Failure.UPSTREAM_BAD_ANSWER)
 CANARY = b"HTTP/1.1 200 OK\r\nX-Canary: 1\r\nContent-Length: 0\r\n\r\n"
 CANARY_PAIRS = ((b"X-Canary", b"1"), (b"Content-Length", b"0"))
@@ -232,17 +232,23 @@ def forgetful(self: Any, *, clean: bool, now: float) -> None:
 
 
 _release = upstream.Upstream.release
-_length = head._response_length
+_length = response._response_length
+_recalled = response._recalled
 WEAKENED: dict[str, tuple[object, str, object]] = {
-    "llhttp is not asked": (head, "_judge", lambda parser, raw: None),
-    "a connection is always kept": (head, "_persists", always(True)),
-    "half of a body is enough": (head, "_response_length", half),
+    "llhttp is not asked": (response, "judge", lambda parser, raw: None),
+    "a connection is always kept": (response, "_persists", always(True)),
+    "half of a body is enough": (response, "_response_length", half),
     "an answer without a length has no body": (
-        head,
+        response,
         "_response_length",
         lambda made, method: max(0, _length(made, method)),
     ),
-    "a HEAD is taken for a GET": (head, "_response_length", lambda made, method: _length(made, b"GET")),
+    "a HEAD is taken for a GET": (response, "_response_length", lambda made, method: _length(made, b"GET")),
+    "the length of an earlier answer holds": (
+        response,
+        "_recalled",
+        lambda block, date, length: _recalled(block, date, block.declared),
+    ),
     "a chunk's size may be anything": (body, "_SIZE_LINE", re.compile(rb"[^0-9A-Fa-f]*([0-9A-Fa-f]+)[^\r\n]*")),
     "what is left over is forgotten": (upstream.Upstream, "release", forgetful),
 }
