@@ -22,6 +22,8 @@ class Fleet:
     site: Site
     core: int
     make: Callable[[str, Kind], Peer]
+    spinner: int | None = None
+    """The process that keeps the core awake, which does not count."""
     _reasons: dict[tuple[str, Kind], str | None] = field(default_factory=dict)
     _running: dict[tuple[str, Kind], Running] = field(default_factory=dict)
 
@@ -56,6 +58,8 @@ class Fleet:
     def cpu_of_strangers(self, running: Running) -> float:
         """Seconds in which the proxies' core did something else, from an arbitrary start."""
         own = machine.cpu_seconds(running.pid) + self.cpu_of_others(running)
+        if self.spinner is not None:
+            own += machine.cpu_seconds(self.spinner)
         return time.monotonic() - machine.idle_seconds(self.core) - own
 
     def __enter__(self) -> "Fleet":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import machine, own
+from bench.awake import awake
 from bench.build import build
 from bench.fleet import Fleet
 from bench.load import Failed, Upstream, start_upstream
@@ -85,11 +86,11 @@ QUICK = Quick(
 def measure(plan: Plan, show: Show) -> Results:
     """`show` is called after each workload. What was thrown away is named in the setting."""
     ours, theirs = machine.cores()
-    with machine.staying_on(theirs):
-        return _measure(plan, show, ours)
+    with awake([ours, theirs]) as spinners, machine.staying_on(theirs):
+        return _measure(plan, show, ours, spinners[ours])
 
 
-def _measure(plan: Plan, show: Show, core: int) -> Results:
+def _measure(plan: Plan, show: Show, core: int, spinner: int) -> Results:
     results = Results({
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": machine.Machine.here().as_data(),
@@ -98,7 +99,11 @@ def _measure(plan: Plan, show: Show, core: int) -> Results:
         "left_out": {},
     })  # fmt: skip
     programs = build()
-    with _site() as site, _upstream(programs.upstream, site) as upstream, Fleet(site, core, plan.make) as fleet:
+    with (
+        _site() as site,
+        _upstream(programs.upstream, site) as upstream,
+        Fleet(site, core, plan.make, spinner) as fleet,
+    ):
         stage = Stage(Scene(site, upstream, programs.load, plan.seconds), fleet, results)
         for workload in plan.workloads:
             _rounds(plan, workload, stage)
@@ -162,9 +167,10 @@ def _rounds(plan: Plan, workload: Workload, stage: Stage) -> None:
     peers = stage.able(workload, plan.of(workload))
     if workload.kind == "steady" and "--count" not in workload.options:
         _warm_up(workload, peers, stage)
-    for number in range(plan.rounds_of(workload)):
+    rounds = plan.rounds_of(workload)
+    for number in range(rounds + workload.more_rounds):
         stage.scene.straight.clear()
-        for name in peers:
+        for name in peers if number < rounds else [name for name in peers if name in workload.close]:
             what = f"{workload.name} {name} round {number + 1}"
             try:
                 running = _running(stage.fleet, workload, name, number)

@@ -36,6 +36,7 @@ MEASURES = {
 }
 
 OWN = ("qproxy",)
+CLOSE = ("nginx", "caddy", "naive", "qproxy", "qproxy-quiet")
 MAIN = ("nginx", "nginx-64k", "haproxy", "qproxy")
 FIELD = (*MAIN, "caddy", "node-http-proxy", "naive")
 PLAIN_FIELD = (*FIELD, "configurable-http-proxy", "relay")
@@ -45,7 +46,8 @@ PLAIN_FIELD = (*FIELD, "configurable-http-proxy", "relay")
 @dataclass(frozen=True)
 class Workload:
     """`front`: what is encrypted, as the peers know it. `expect` is the length of each answer, `posted` that of each
-    body; `options` are further words for the load."""
+    body; `options` are further words for the load; `close` are the peers of whom floors ask for differences as small as
+    the noise: they have `more_rounds`."""
 
     name: str
     title: str
@@ -59,6 +61,8 @@ class Workload:
     options: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("cpu_us",)
     peers: tuple[str, ...] = FIELD
+    close: tuple[str, ...] = ()
+    more_rounds: int = 0
 
     @property
     def measure(self) -> Measure:
@@ -89,6 +93,8 @@ def _small() -> Iterator[Workload]:
                 expect=size,
                 connections=50,
                 peers=peers if front == "plain" else FIELD,
+                close=CLOSE,
+                more_rounds=4,
             )
 
 
