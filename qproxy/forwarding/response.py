@@ -78,7 +78,15 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
         return head
     if date.translate(None, PRINTED) or (block.varies and not (length.isdigit() and len(length) <= LONGEST_LENGTH)):
         return _read_afresh(raw, method)
-    return _recalled(block, date, length)
+    head = ResponseHead(block.start, block.before + date + block.behind, block.named)
+    head.keep_alive = block.keep_alive
+    if not block.varies:
+        length = block.declared
+        head.length = block.length
+    elif not block.bodyless:
+        head.length = int(length)
+    head.declared = length if block.declared else b""
+    return head
 
 
 def _without_varying(raw: bytes) -> tuple[bytes, bytes, bytes]:
@@ -95,18 +103,6 @@ def _without_varying(raw: bytes) -> tuple[bytes, bytes, bytes]:
         end = raw.find(b"\r\n", start)
         length, raw = raw[start:end], raw[:start] + raw[end:]
     return raw, date, length
-
-
-def _recalled(block: AnswerBlock, date: bytes, length: bytes) -> ResponseHead:
-    head = ResponseHead(block.start, block.before + date + block.behind, block.named)
-    head.keep_alive = block.keep_alive
-    if block.varies:
-        head.declared = length if block.declared else b""
-        head.length = 0 if block.bodyless else int(length)
-    else:
-        head.declared = block.declared
-        head.length = block.length
-    return head
 
 
 def _remember(rest: bytes, block: AnswerBlock) -> None:

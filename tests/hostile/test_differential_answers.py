@@ -233,7 +233,7 @@ def forgetful(self: Any, *, clean: bool, now: float) -> None:
 
 _release = upstream.Upstream.release
 _length = response._response_length
-_recalled = response._recalled
+cut = response._without_varying
 WEAKENED: dict[str, tuple[object, str, object]] = {
     "llhttp is not asked": (response, "judge", lambda parser, raw: None),
     "a connection is always kept": (response, "_persists", always(True)),
@@ -244,11 +244,7 @@ WEAKENED: dict[str, tuple[object, str, object]] = {
         lambda made, method: max(0, _length(made, method)),
     ),
     "a HEAD is taken for a GET": (response, "_response_length", lambda made, method: _length(made, b"GET")),
-    "the length of an earlier answer holds": (
-        response,
-        "_recalled",
-        lambda block, date, length: _recalled(block, date, block.declared),
-    ),
+    "what varies is cut off and not put back": (response, "_without_varying", lambda raw: (cut(raw)[0], b"", b"9")),
     "a chunk's size may be anything": (body, "_SIZE_LINE", re.compile(rb"[^0-9A-Fa-f]*([0-9A-Fa-f]+)[^\r\n]*")),
     "what is left over is forgotten": (upstream.Upstream, "release", forgetful),
 }
