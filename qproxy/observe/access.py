@@ -38,13 +38,14 @@ def json_form(record: Record) -> str:
     failure = r.failure
     started = r.started
     seconds = r.ended - started if r.ended > started else 0.0
+    took = tenths(int(seconds * 10_000 + 0.5))
     first_byte = tenths(int((r.first_byte - started) * 10_000 + 0.5)) if r.first_byte else "null"
     ended = f'"{failure.word}","blame":"{failure.blame.value}"' if failure else '"-","blame":"-"'
     tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
     return (
         f'{{"time":"{stamp(r.time - seconds)}","id":{_q(r.request_id)},"status":{r.status},'
         f'"target":{_target_of(r)},"received":{r.bytes_in},"sent":{r.bytes_out},'
-        f'"seconds":{tenths(int(seconds * 10_000 + 0.5))},"first_byte":{first_byte},"failure":{ended},{_who_of(r)}{tunnel}}}\n'
+        f'"seconds":{took},"first_byte":{first_byte},"failure":{ended},{_who_of(r)}{tunnel}}}\n'
     )
 
 
