@@ -30,7 +30,7 @@ from bench.workloads import Workload
 
 WARM_UP_S = 0.2
 MEMORY_ROUNDS = 2
-ROUNDS, SECONDS = 3, 0.5
+ROUNDS, SECONDS = 3, 0.4
 ALL_WAYS: dict[str, Way] = {**WAYS, "module": own.module, "logins": own.logins}
 Show = Callable[[Workload, Results], None]
 
@@ -52,7 +52,8 @@ class Plan:
 
     def rounds_of(self, workload: Workload) -> int:
         """Memory hardly differs from one new process to the next, and starting them takes long."""
-        return min(self.rounds, MEMORY_ROUNDS) if workload.kind in FRESH else self.rounds
+        most = MEMORY_ROUNDS if workload.kind in FRESH else workload.most_rounds
+        return min(self.rounds, most) if most else self.rounds
 
     def of(self, workload: Workload) -> tuple[str, ...]:
         """Who takes part, in the order of the workload's own list."""
