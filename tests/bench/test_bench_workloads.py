@@ -33,8 +33,9 @@ def test_an_unknown_name_is_told() -> None:
         chosen(["get-2k"])
 
 
-def test_a_million_bytes_do_not_go_over_a_thousand_sockets() -> None:
-    assert "ws-1mb-1000" not in names("ws-1mb")
+def test_a_million_bytes_over_a_thousand_sockets_are_counted_not_timed() -> None:
+    heavy = [one for one in WORKLOADS if one.name.startswith("ws-1mb-1000")]
+    assert [one.options[-2:] for one in heavy] == [("--count", "1000")] * 2
 
 
 def test_every_measure_is_known() -> None:
