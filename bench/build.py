@@ -1,7 +1,7 @@
 """Builds the bench's two C programs (bench/c) and keeps them by the hash of what they are made of.
 
 They are in C because load and upstream share one core and must still keep a C proxy on the other core busy. This module
-must not install anything: what is missing it names, and how to get it.
+must not install anything: what is missing it names, and how to get it. Where no compiler is, without_cc.py has others.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ DEBIAN = {
     "haproxy": "haproxy",
     "nodejs": "node",
     "npm": "npm",
+    "wrk": "wrk",
     "gcc": "cc",
     "libc6-dev": "/usr/include/stdio.h",
     "libssl-dev": "/usr/include/openssl/ssl.h",

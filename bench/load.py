@@ -1,4 +1,4 @@
-"""The C programs at work: the upstream with its counters, and the browsers' load with what it reports.
+"""The two programs at work: the upstream with its counters, and the browsers' load with what it reports.
 
 Every load is bounded: it ends by itself, and a deadline ends it when it does not. What a load reports is trusted only
 after `Report.complaints` is empty. It must not know which proxy is in between.
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 DEADLINE_S = 90.0
 START_S = 10.0
@@ -65,6 +65,14 @@ class Report:
         found = [f"{getattr(self, name)} {name}" for name in names if getattr(self, name)]
         found += [f"the first error was: {self.first_error}"] if self.first_error else []
         return found + ([] if self.operations else ["no operation was completed"])
+
+
+class CountingUpstream(Protocol):
+    """What plays the Qlik node and says what it saw."""
+
+    def counters(self, reset: bool = False) -> Counters: ...
+
+    def close(self) -> None: ...
 
 
 class Upstream:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import heads, machine
-from bench.load import Counters, Failed, Report, Upstream, load
+from bench.load import Counters, CountingUpstream, Failed, Report, load
 from bench.peers.peer import Running
 from bench.site import SERVER_NAME, Site
 from bench.workloads import Workload
@@ -29,7 +29,7 @@ class Scene:
     """What all measurements share. `straight` remembers loads that went past the proxies."""
 
     site: Site
-    upstream: Upstream
+    upstream: CountingUpstream
     load_binary: Path
     seconds: float = 1.0
     straight: dict[str, Report] = field(default_factory=dict)

@@ -222,10 +222,14 @@ def _bold(ratio: Spread | None) -> str:
 
 
 def _versions(results: Results) -> str:
-    versions = results.setting.get("versions", {})
-    left_out = results.setting.get("left_out", {})  # the reasons may name paths of this machine
+    setting = results.setting
+    versions = setting.get("versions", {})
+    left_out = setting.get("left_out", {})  # the reasons may name paths of this machine
     lines = [f"* {TITLES.get(name, name)}: {version}" for name, version in versions.items()]
     lines += [f"* {TITLES.get(name, name)} was not there and is left out" for name in left_out]
+    lines += [f"* {setting['notice']}"] if setting.get("notice") else []
+    titles = {one.name: one.title for one in WORKLOADS}
+    lines += [f"* {titles[name]} (`{name}`) is left out: {why}" for name, why in setting.get("not_run", {}).items()]
     return "\n".join(["## Versions", "", *lines]) if lines else ""
 
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench import machine, own
+from bench import machine, own, without_cc
 from bench.awake import awake
 from bench.build import build
 from bench.fleet import Fleet
-from bench.load import Failed, Upstream, start_upstream
+from bench.load import CountingUpstream, Failed, start_upstream
 from bench.measure import FRESH, WAYS, Scene, Way
 from bench.peers.lineup import peer
 from bench.peers.peer import Kind, Peer, PeerError, Running
@@ -26,6 +26,7 @@ from bench.peers.qproxy import QProxy
 from bench.results import COMPILED, Results, Sample
 from bench.site import WORK, Site, new_site
 from bench.versions import versions
+from bench.without_cc import Players
 from bench.workloads import Workload
 
 WARM_UP_S = 0.2
@@ -38,7 +39,7 @@ Show = Callable[[Workload, Results], None]
 @dataclass(frozen=True)
 class Plan:
     """No `peers` means all that a workload names; `needed` bounds them further, by workload. `compiled` is the Python
-    of another build of qproxy."""
+    of another build of qproxy. `without_cc`: as where no C compiler is."""
 
     workloads: tuple[Workload, ...]
     peers: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Plan:
     seconds: float = SECONDS
     compiled: Path | None = None
     needed: Mapping[str, frozenset[str]] | None = None
+    without_cc: bool = False
 
     def only(self, names: Iterable[str]) -> "Plan":
         return replace(self, workloads=tuple(one for one in self.workloads if one.name in set(names)))
@@ -88,29 +90,49 @@ def measure(plan: Plan, show: Show) -> Results:
     """`show` is called after each workload. What was thrown away is named in the setting."""
     ours, theirs = machine.cores()
     with awake([ours, theirs]) as spinners, machine.staying_on(theirs):
-        return _measure(plan, show, ours, spinners[ours])
+        players = without_cc.players(theirs) if plan.without_cc or without_cc.needed() else _built()
+        return _measure(plan, show, players, (ours, spinners[ours]))
 
 
-def _measure(plan: Plan, show: Show, core: int, spinner: int) -> Results:
+def _built() -> Players:
+    programs = build()
+    return Players(lambda site: _upstream(programs.upstream, site), programs.load)
+
+
+def _measure(plan: Plan, show: Show, players: Players, place: tuple[int, int]) -> Results:
+    """`place`: the core of the proxies, and the process that keeps it awake."""
     results = Results({
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": machine.Machine.here().as_data(),
         "rounds": plan.rounds,
         "thrown_away": [],
         "left_out": {},
+        "notice": players.notice,
+        "not_run": _not_run(plan, players),
     })  # fmt: skip
-    programs = build()
     with (
         _site() as site,
-        _upstream(programs.upstream, site) as upstream,
-        Fleet(site, core, plan.make, spinner) as fleet,
+        contextlib.closing(players.upstream(site)) as upstream,
+        Fleet(site, place[0], plan.make, place[1]) as fleet,
     ):
-        stage = Stage(Scene(site, upstream, programs.load, plan.seconds), fleet, results)
+        stage = Stage(Scene(site, upstream, players.load, plan.seconds), fleet, results)
         for workload in plan.workloads:
+            if workload.name in results.setting["not_run"]:
+                continue
             _rounds(plan, workload, stage)
             show(workload, results)
     results.setting["versions"] = versions(one.peer for one in results.samples)
     return results
+
+
+def _not_run(plan: Plan, players: Players) -> dict[str, str]:
+    """Workload -> why it is left out."""
+    if players.notice:
+        print(f"NOTICE: {players.notice}", file=sys.stderr, flush=True)
+    found = {one.name: reason for one in plan.workloads if (reason := players.lacks(one))}
+    for name, reason in found.items():
+        print(f"{name} is left out: {reason}", file=sys.stderr, flush=True)
+    return found
 
 
 @contextlib.contextmanager
@@ -127,9 +149,9 @@ def _site() -> Iterator[Site]:
         shutil.rmtree(site.work, ignore_errors=True)
 
 
-def _upstream(binary: Path, site: Site) -> contextlib.closing[Upstream]:
+def _upstream(binary: Path, site: Site) -> CountingUpstream:
     tls = ["--tls-port", str(site.upstream_tls_port), "--cert", str(site.certificate), "--key", str(site.key)]
-    return contextlib.closing(start_upstream(binary, tls, site.upstream_port))
+    return start_upstream(binary, tls, site.upstream_port)
 
 
 @dataclass(frozen=True)

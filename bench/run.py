@@ -5,6 +5,7 @@
     bench/run.py --only get-1k --peers nginx,qproxy
     bench/run.py --check          floors.yaml: exit status 1 when one is missed twice
     bench/run.py --results        everything, then RESULTS.md, results.svg and the README's table
+    bench/run.py --without-cc     GETs and downloads only, as where no C compiler is: nginx and wrk stand in
 
 The proxy has the first core for itself; load, upstream and this program share the second one. Exit status 1: a floor
 is missed, or a measurement does not count. Exit status 2: it cannot run here.
@@ -47,6 +48,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
         help="a venv's Python whose qproxy is compiled (default: what --install made)",
     )
     parser.add_argument("--install", action="store_true", help="get the other proxies first")
+    parser.add_argument("--without-cc", action="store_true", help="as where no C compiler is: nginx and wrk stand in")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a floor is missed in 2 of 2 attempts")
     parser.add_argument("--results", action="store_true", help="write RESULTS.md, results.svg and the README's table")
     parser.add_argument("--json", metavar="FILE", type=Path, default=WORK / "results.jsonl", help="where samples go")
@@ -77,6 +79,7 @@ def plan(given: argparse.Namespace) -> Plan:
         given.seconds or (QUICK.seconds if given.quick else SECONDS),
         build,  # a venv's Python is a link that must not be followed
         needed,
+        given.without_cc,
     )
 
 

@@ -90,6 +90,15 @@ def test_the_page_does_not_tell_why_a_peer_is_missing() -> None:
     assert "/some/folder" not in page
 
 
+def test_the_page_tells_of_workloads_that_were_left_out_and_why() -> None:
+    setting = {"notice": "without a C compiler: nginx and wrk", "not_run": {"upload": "needs a C compiler: no bodies"}}
+    page = report.results_page(Results(setting, FOUND.samples), [])
+    assert (
+        "* without a C compiler: nginx and wrk\n* 10 MB up (`upload`) is left out: needs a C compiler: no bodies\n"
+        in page
+    )
+
+
 def test_verdicts_name_what_was_not_measured() -> None:
     text = report.verdict_table(judge([HALF], [results()]))
     assert re.search(r"NOT MEASURED +get-1k", text)
