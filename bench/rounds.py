@@ -177,7 +177,8 @@ class Stage:
         return found
 
     def leave_out(self, name: str, reason: str) -> None:
-        if self.results.setting["left_out"].setdefault(name, reason) is reason:
+        if name not in self.results.setting["left_out"]:
+            self.results.setting["left_out"][name] = reason
             print(f"{name} is left out: {reason}", file=sys.stderr, flush=True)
 
     def throw_away(self, what: str, error: Exception) -> None:

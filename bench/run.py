@@ -129,6 +129,7 @@ def work(given: argparse.Namespace) -> int:
         results.save(given.json)
     verdicts = check(wanted, results) if given.check else floors.judge(floors.read(), [results])
     if given.results:
+        _refuse_part(results.workloads())
         report.write(results, verdicts, ROOT)
     thrown_away = results.setting.get("thrown_away", [])
     for line in thrown_away:
