@@ -83,6 +83,7 @@ class End(StrEnum):
     ABSOLUTE = "absolute"
     NOT_ACCEPTED = "not_accepted"
     REPLACED = "replaced"
+    ADMINISTRATOR = "administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +137,9 @@ def new_session_id() -> str:
 @lru_cache(maxsize=4096)
 def short_hash(secret: str) -> str:
     """The only form in which a session id may be printed: the first 8 hex digits of its SHA-256."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return long_hash(secret)[:8]
+
+
+def long_hash(secret: str) -> str:
+    """Of this more digits may be shown only where the short hashes of several sessions are alike."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,7 +4,7 @@ Must not be used by several workers: each would have sessions of its own. Nothin
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 
 from qproxy.model import End, Lifetime, Session, User
@@ -83,6 +83,14 @@ class MemoryStore:
     async def oldest_by_qlik(self, vp: str, limit: int) -> list[Session]:
         self._require_open()
         return list(islice(self._groups[vp, True].values(), limit))
+
+    async def each(self, vp: str | None = None) -> AsyncIterator[Session]:
+        self._require_open()
+        groups = [group for (name, _), group in self._groups.items() if vp is None or name == vp]
+        for group in groups:
+            for key in list(group):
+                if (session := group.get(key)) is not None:
+                    yield session
 
     async def close(self) -> None:
         self._closed = True

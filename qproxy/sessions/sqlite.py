@@ -6,7 +6,7 @@ write the file can keep a session from being idle, but not prolong its absolute 
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,11 @@ OF_USER = "SELECT number, key, record, seen FROM session WHERE user = ?"
 EXPIRED = """SELECT key, record, seen FROM session
     WHERE vp = ? AND by_qlik = ? AND (created <= ? OR seen <= ?) LIMIT ?"""
 OLDEST_BY_QLIK = "SELECT key, record, seen FROM session WHERE vp = ? AND by_qlik = 1 ORDER BY number LIMIT ?"
+EACH = "SELECT number, key, record, seen FROM session WHERE number > ? ORDER BY number LIMIT ?"
+EACH_OF_GROUP = """SELECT number, key, record, seen FROM session
+    WHERE vp = ? AND by_qlik = ? AND number > ? ORDER BY number LIMIT ?"""
+PAGE = 200
+"""Rows that `each` reads in one turn: other work waits for no more than these."""
 
 
 class SqliteStore:
@@ -73,6 +78,15 @@ class SqliteStore:
     async def oldest_by_qlik(self, vp: str, limit: int) -> list[Session]:
         return await self._database.run(partial(self._oldest_by_qlik, vp, limit))
 
+    async def each(self, vp: str | None = None) -> AsyncIterator[Session]:
+        groups: list[tuple[str, bool] | tuple[()]] = [()] if vp is None else [(vp, False), (vp, True)]
+        for group in groups:
+            last: int | None = 0
+            while last is not None:
+                sessions, last = await self._database.run(partial(self._page, group, last))
+                for session in sessions:
+                    yield session
+
     async def close(self) -> None:
         await self._database.close()
 
@@ -121,6 +135,14 @@ class SqliteStore:
     def _oldest_by_qlik(self, vp: str, limit: int, connection: sqlite3.Connection) -> list[Session]:
         rows = connection.execute(OLDEST_BY_QLIK, (vp, limit)).fetchall()
         return [session for _, session in self._opened(rows) if session]
+
+    def _page(
+        self, group: tuple[str, bool] | tuple[()], after: int, connection: sqlite3.Connection
+    ) -> tuple[list[Session], int | None]:
+        """Sessions behind the row of that number, and the number to go on with, if there may be more."""
+        rows = connection.execute(EACH_OF_GROUP if group else EACH, (*group, after, PAGE)).fetchall()
+        sessions = [session for _, session in self._opened([row[1:] for row in rows]) if session]
+        return sessions, rows[-1][0] if len(rows) == PAGE else None
 
     def _opened(self, rows: list[tuple[bytes, bytes, float]]) -> list[tuple[bytes, Session | None]]:
         return [(key, self._records.open(record, key, seen)) for key, record, seen in rows]

@@ -7,7 +7,7 @@ epoch.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,6 +103,13 @@ class Store(Protocol):
 
     async def oldest_by_qlik(self, vp: str, limit: int) -> list[Session]:
         """Of the sessions that QPS made, those that were put first."""
+        ...
+
+    def each(self, vp: str | None = None) -> AsyncIterator[Session]:
+        """All that are kept (of one virtual proxy), each once, in no order; never many in memory or the store held up.
+
+        One that comes or goes meanwhile may be left out.
+        """
         ...
 
     async def close(self) -> None:

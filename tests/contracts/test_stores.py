@@ -299,6 +299,42 @@ async def test_the_oldest_of_qps_made_sessions_are_those_put_first(store: Store)
     assert [session.id for session in await store.oldest_by_qlik("sales", 2)] == ["a", "b"]
 
 
+# --- all of them ---
+
+
+async def ids_of_each(store: Store, vp: str | None = None) -> list[str]:
+    return sorted([session.id async for session in store.each(vp)])
+
+
+async def test_each_session_comes_once_whoever_made_it(store: Store) -> None:
+    kept = [a_session(f"s{n}", vp=("sales", "hr")[n % 2]) for n in range(450)] + [made_by_qlik("q")]
+    for session in kept:
+        await store.put(session)
+    assert await ids_of_each(store) == sorted(session.id for session in kept)
+
+
+async def test_each_session_of_one_virtual_proxy_comes_and_no_other(store: Store) -> None:
+    kept = [a_session(f"s{n}", vp=("sales", "hr")[n % 2]) for n in range(450)] + [made_by_qlik("q")]
+    for session in kept:
+        await store.put(session)
+    assert await ids_of_each(store, "sales") == sorted(session.id for session in kept if session.vp == "sales")
+    assert await ids_of_each(store, "nowhere") == []
+
+
+async def test_each_session_comes_with_the_time_when_it_was_last_seen(store: Store) -> None:
+    session = await store.put(a_session("one"))
+    await store.seen({("sales", "one"): START + 10})
+    assert [one async for one in store.each("sales")] == [session.seen(START + 10)]
+
+
+async def test_sessions_may_be_ended_while_each_of_them_comes(store: Store) -> None:
+    for number in range(450):
+        await store.put(a_session(f"s{number}"))
+    async for session in store.each("sales"):
+        assert await store.delete("sales", session.id, End.LOGOUT, START) == session
+    assert await store.count("sales", by_qlik=False) == 0
+
+
 # --- the end of a store ---
 
 
@@ -308,6 +344,8 @@ async def test_a_closed_store_is_unavailable_not_empty(store: Store) -> None:
     for asked in (store.get("sales", "one"), store.put(a_session()), store.of_user("sales", JOHN), store.check()):
         with pytest.raises(StoreUnavailable, match="closed"):
             await asked
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await anext(store.each())
 
 
 async def test_a_store_may_be_closed_twice(store: Store) -> None:

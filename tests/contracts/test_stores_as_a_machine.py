@@ -23,6 +23,10 @@ USERS = st.sampled_from([User("SSO", "john"), User("sso", "JOHN"), User("SSO", "
 SECONDS = st.integers(0, 900)
 
 
+async def all_of(store: Store, vp: str | None) -> list[str]:
+    return [session.id + session.vp async for session in store.each(vp)]
+
+
 class Stores(RuleBasedStateMachine):
     """`kept` and `ended` are the model; an answer of each store must be the model's."""
 
@@ -90,6 +94,12 @@ class Stores(RuleBasedStateMachine):
     def oldest(self, vp: str, limit: int) -> None:
         for store in self.stores:
             assert self.wait(store.oldest_by_qlik(vp, limit)) == self.group(vp, True)[:limit]
+
+    @rule(vp=VPS | st.none())
+    def each(self, vp: str | None) -> None:
+        kept = {session.id + session.vp for session in self.kept.values() if vp in (None, session.vp)}
+        for store in self.stores:
+            assert sorted(self.wait(all_of(store, vp))) == sorted(kept)
 
     @rule(mark=st.integers(0, 20))
     def ended_since(self, mark: int) -> None:
