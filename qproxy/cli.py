@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from qproxy import __version__, builds
+from qproxy.cli_sessions import sessions
 
 BAD_CONFIG = 78
 
@@ -125,6 +126,9 @@ def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
         context.exit(stand_in(wanted, announce))
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
+
+
+main.add_command(sessions)
 
 
 @main.group()

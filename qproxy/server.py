@@ -33,13 +33,14 @@ from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.road import Road, Surroundings
-from qproxy.secret_files import parse_key, read_key
+from qproxy.session_keys import configured_keys
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
 from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import Store, StoreUnavailable
 from qproxy.virtual_proxy import Opened, VirtualProxy
+from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.internal_protocol import listen
 from qproxy.web.login import login_app
@@ -47,6 +48,7 @@ from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
 from qproxy.web.pages import failure_page
 from qproxy.web.session_module import SessionModule
+from qproxy.web.signature import Signatures
 from qproxy.web.status import Status
 
 log = logging.getLogger("qproxy.server")
@@ -140,7 +142,9 @@ class Server:
         names = None if internal.tls else {internal.url.host if internal.url else ""}
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
         status = Status(self.observer.metrics, readiness(self))
-        app = internal_app(guard, self.module, status)
+        signatures = Signatures(configured_keys(self.config.server.sessions), self.clock)
+        administration = Administration(self.vps, signatures, self.observer, self.clock)
+        app = internal_app(guard, self.module, status, administration)
         runner = web.AppRunner(app)
         await runner.setup()
         self._closing.push_async_callback(runner.cleanup)
@@ -247,11 +251,7 @@ def _has_port(host: str) -> bool:
 
 def session_keys(sessions: SessionsConfig) -> list[bytes]:
     """The configured keys, newest first. A memory store without one gets a key for this run only."""
-    if sessions.key is not None:
-        return [parse_key(sessions.key.get_secret_value())]
-    if sessions.key_file:
-        return [read_key(path) for path in sessions.key_file]
-    return [secrets.token_bytes(32)]
+    return configured_keys(sessions) or [secrets.token_bytes(32)]
 
 
 def _store(sessions: SessionsConfig, keys: list[bytes]) -> Store:

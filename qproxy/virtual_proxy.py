@@ -223,6 +223,11 @@ class VirtualProxy:
         held = self._tunnels.get(session_id)
         return held or SessionTunnels(self._tunnels, session_id, self._tunnel_opened)
 
+    def sockets_of(self, session_id: str) -> int:
+        """How many are open here; other workers may hold more."""
+        held = self._tunnels.get(session_id)
+        return len(held.tunnels) if held is not None else 0
+
     def _tunnel_opened(self, session_id: str, tunnel: Tunnel) -> None:
         """The session may have ended while QPS was asked for the socket."""
         self._observer.metrics.tunnel_opened(self.name)

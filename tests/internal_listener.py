@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
+from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.session_module import SessionModule
+from qproxy.web.signature import Signatures, signed
 from qproxy.web.status import Check, Status
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -54,8 +57,11 @@ class SessionsDesk:
         if await self.sessions.end(self.name, session_id, why):
             self.ended.append((session_id, why))
 
-    async def of_user(self, user: User) -> Sequence[Session]:
+    async def of_user(self, user: User) -> list[Session]:
         return await self.sessions.of_user(self.name, user)
+
+    def sockets_of(self, session_id: str) -> int:
+        return 2
 
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):
@@ -82,6 +88,7 @@ class Site:
     observer: Observer
     module: SessionModule
     checks: dict[str, Check]
+    key: bytes = field(default_factory=lambda: os.urandom(32))
     port: int = 0
     tls: ssl.SSLContext | None = None
 
@@ -91,6 +98,12 @@ class Site:
         head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
         head = f"{head}{headers}\r\n"
         return await exchange(self.port, head.encode("latin-1") + body, self.tls)
+
+    async def administer(self, method: str, path: str) -> Reply:
+        """A signed request for what stands below /administration/."""
+        target = f"/administration/{path}"
+        value = signed([self.key], method, target, self.clock())
+        return await self.ask(method, target, headers=f"Authorization: {value}\r\n")
 
     async def post(self, value: Any) -> Reply:
         return await self.ask("POST", "session", json.dumps(value).encode())
@@ -138,7 +151,10 @@ async def running(
 ) -> AsyncIterator[Site]:
     """Serve it on a free port; with `tls` a client certificate is asked for."""
     guard = Guard(allowed, tls is not None, site.observer, site.clock)
-    app = internal_app(guard, site.module, Status(site.observer.metrics, site.checks, within=0.2))
+    status = Status(site.observer.metrics, site.checks, within=0.2)
+    signatures = Signatures([site.key], site.clock)
+    administration = Administration(site.desks, signatures, site.observer, site.clock)
+    app = internal_app(guard, site.module, status, administration)
     runner = web.AppRunner(app, access_log=None, logger=CalmLogger())
     await runner.setup()
     try:

@@ -7,7 +7,7 @@ sockets, tell QPS or write the audit log: who has to do that registers with `on_
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 
 from qproxy.model import Attributes, End, Lifetime, Session, User, new_session_id
@@ -143,6 +143,12 @@ class Sessions:
         found = [self._fresh(session) for session in await self.store.of_user(vp, user)]
         return [session for session in found if self._lives(session, now)]
 
+    async def each(self, vp: str) -> AsyncGenerator[Session, None]:
+        """All of that virtual proxy's living sessions, as `Store.each` says."""
+        async for session in self.store.each(vp):
+            if self._lives(fresh := self._fresh(session), self._clock()):
+                yield fresh
+
     async def count(self, vp: str, by_qlik: bool = False) -> int:
         return await self.store.count(vp, by_qlik)
 
@@ -236,15 +242,16 @@ class Sessions:
 
     # Steps of the above
 
-    def _lifetime(self, session: Session) -> Lifetime | None:
+    def lifetime_of(self, session: Session) -> Lifetime | None:
+        """None on a virtual proxy that is not configured: its sessions do not live."""
         return self._qlik_made.lifetime if session.by_qlik else self._lifetimes.get(session.vp)
 
     def _lives(self, session: Session, now: float) -> bool:
-        lifetime = self._lifetime(session)
+        lifetime = self.lifetime_of(session)
         return lifetime is not None and session.alive(lifetime, now)
 
     def _write_pace(self, session: Session) -> float:
-        lifetime = self._lifetime(session)
+        lifetime = self.lifetime_of(session)
         return min(self._pace.write, lifetime.idle / 4) if lifetime else 0.0
 
     def _fresh(self, session: Session) -> Session:
@@ -268,7 +275,7 @@ class Sessions:
 
     async def _bury(self, session: Session) -> bool:
         """Ends a session if it is over by now."""
-        lifetime = self._lifetime(session)
+        lifetime = self.lifetime_of(session)
         why = self._fresh(session).over(lifetime, self._clock()) if lifetime else None
         return why is not None and await self._close(session, why)
 

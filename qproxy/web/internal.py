@@ -1,4 +1,4 @@
-"""Who may use the internal listener, and its one application: session module, health and metrics.
+"""Who may use the internal listener, and its one application: session module, administration, health and metrics.
 
 Whoever reaches the session module can become any Qlik user, so it fails closed: an address that is not listed, and a
 caller without a certificate where one is asked for, get 403 and no word more. The address is the TCP peer's; no header
@@ -18,6 +18,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from qproxy.observe import Observer
+from qproxy.web.administration import MOUNT as ADMINISTRATION
+from qproxy.web.administration import Administration
 from qproxy.web.module_wire import MOUNT
 from qproxy.web.session_module import LARGEST_BODY, SessionModule, peer_of
 from qproxy.web.status import Status
@@ -62,7 +64,7 @@ class Guard:
         peer = peer_of(request)
         reason = self._reason(peer, request)
         if reason is not None:
-            self._refused(peer, reason)
+            self.refused(peer, reason)
         return reason
 
     def _reason(self, peer: str, request: web.Request) -> str | None:
@@ -70,7 +72,7 @@ class Guard:
             return "address"
         if not for_module(request.raw_path):
             return None
-        if self._certificate and not request.get_extra_info("peercert"):
+        if self._certificate and not for_administration(request.raw_path) and not request.get_extra_info("peercert"):
             return "certificate"
         if self._names is not None and not is_called_so(request.headers.get("Host", ""), self._names):
             return "host"
@@ -84,7 +86,7 @@ class Guard:
             verdict = self._verdicts[peer] = is_listed(peer, self._allowed)
         return verdict
 
-    def _refused(self, peer: str, reason: str) -> None:
+    def refused(self, peer: str, reason: str) -> None:
         """Count it, and write an audit line unless the same was written a moment ago."""
         self._observer.metrics.internal_refused(reason)
         now = self._clock()
@@ -126,6 +128,11 @@ def for_module(raw_path: str) -> bool:
     return raw_path.partition("?")[0] not in {"/livez", "/readyz", "/metrics"}
 
 
+def for_administration(raw_path: str) -> bool:
+    """Where a certificate is no proof: Qlik's nodes have one. What is asked for there has to be signed."""
+    return raw_path.startswith(f"/{ADMINISTRATION}/")
+
+
 def guarded(guard: Guard) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -142,16 +149,19 @@ async def _no_banner(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.popall("Server", None)
 
 
-def internal_app(guard: Guard, module: SessionModule, status: Status) -> web.Application:
+def internal_app(
+    guard: Guard, module: SessionModule, status: Status, administration: Administration
+) -> web.Application:
     """The application of the internal listener.
 
-    `guard` judges every request before anything else is looked at; `status` answers its three pages; every other path
-    is the session module's, whose root for a virtual proxy is `/session-module/{name}`. Run it with aiohttp's own
-    access log off (`access_log=None`), which would print session ids, and with `logger=CalmLogger()`, as
-    internal_protocol does.
+    `guard` judges every request before anything else is looked at; `status` answers its three pages, `administration`
+    what stands below its word; every other path is the session module's, whose root for a virtual proxy is
+    `/session-module/{name}`. Run it with aiohttp's own access log off (`access_log=None`), which would print session
+    ids, and with `logger=CalmLogger()`, as internal_protocol does.
     """
     app = web.Application(middlewares=[guarded(guard)], client_max_size=LARGEST_BODY)
     status.add_to(app)
+    administration.add_to(app, guard.refused)
     app.router.add_route("*", r"/{path:[\s\S]*}", module.handle)  # a dot would let an encoded newline by
     app.on_response_prepare.append(_no_banner)
     return app
