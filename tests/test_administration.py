@@ -1,5 +1,6 @@
 """Administration of sessions on the internal listener: who may, what is answered, what ends."""
 
+import asyncio
 import json
 import logging
 import ssl
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import trustme
 from internal_listener import JOHN, Reply, Site, make_site, posted, running
+from waiting import eventually
 
 from qproxy.model import Attributes, End, User, long_hash, short_hash
 from qproxy.sessions.store import StoreUnavailable
@@ -309,3 +311,19 @@ async def test_no_log_of_a_refusal_holds_the_signature(site: Site, caplog: pytes
     caplog.set_level(logging.DEBUG)
     await site.administer("GET", "sessions?nonsense=1")
     assert "mac=" not in caplog.text
+
+
+async def test_a_caller_that_goes_away_stops_it_without_an_error(site: Site, tmp_path: Path) -> None:
+    for number in range(1000):
+        await site.login(User("SSO", f"user{number}"), Attributes((("Group", "x" * 30_000),)))
+    target = "/administration/sessions?attributes=true"
+    head = (
+        f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {signed([site.key], 'GET', target, site.clock())}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head.encode())
+    await reader.readexactly(100)
+    writer.transport.abort()
+    await eventually(lambda: audit_lines(tmp_path, "administration"))
+    (line,) = audit_lines(tmp_path, "administration")
+    assert line["complete"] is False

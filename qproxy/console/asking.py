@@ -78,6 +78,7 @@ class Console:
             while line := _line_of(response):
                 fields = _object(line)
                 if "complete" in fields:
+                    response.read()
                     return
                 if "error" in fields:
                     raise NotDone(str(fields["error"]), STORE_AWAY)

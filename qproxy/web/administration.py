@@ -11,7 +11,7 @@ import ipaddress
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -140,6 +140,8 @@ class Administration:
                     count += len(step)
                     await _write(request, response, [self._shown(one, wish.attributes) for one in step])
             last = {"complete": True, "sessions": count}
+        except ConnectionError:
+            return response  # who asked went away; what has ended stays ended
         except StoreUnavailable as away:
             if not response.prepared:
                 raise
@@ -147,8 +149,9 @@ class Administration:
             last = {"error": STORE_AWAY}
         finally:
             self._audit(request, action, wish, count, complete="complete" in last)
-        await _write(request, response, [last])
-        await response.write_eof()
+        with suppress(ConnectionError):
+            await _write(request, response, [last])
+            await response.write_eof()
         return response
 
     async def _steps(self, wish: Wish, end: bool) -> AsyncGenerator[Sequence[Chosen], None]:

@@ -1,23 +1,25 @@
 """An administrator looks at and ends sessions of a qproxy that runs, with the command, from its configuration."""
 
-import asyncio
 import json
-import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from a_process import SQLITE, ProcessSite, command, process_site
-from a_site import Clock, farewell, greeting
+from a_process import ProcessSite, command, process_site
+from a_site import farewell, greeting
+from site_plan import Certificates
+from waiting import eventually
 
-from qproxy.config.load import load
-from qproxy.model import short_hash
-from qproxy.server import Server
+from qproxy.model import Attributes, End, Lifetime, User, short_hash
+from qproxy.secret_files import read_key
+from qproxy.sessions.front import Sessions
+from qproxy.sessions.pace import Pace
+from qproxy.sessions.sqlite import SqliteStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the process is started as on Linux")
-COOKIE = "X-Qlik-Session-sales-HTTP"
 
 
 @pytest.fixture
@@ -85,34 +87,24 @@ async def test_everybody_is_ended_when_that_is_confirmed(running: ProcessSite) -
 
 
 async def test_a_session_that_the_asked_worker_does_not_know_ends_as_well(running: ProcessSite) -> None:
-    """It was made by another worker on the same store, which lets go of it and closes its sockets."""
-    for name in ("sales", "finance"):
-        text = (running.directory / f"{name}.yaml").read_text()
-        (running.directory / "other").mkdir(exist_ok=True)
-        (running.directory / "other" / f"{name}.yaml").write_text(text.replace('"users"', '"../users"'))
-    server = json.loads((running.directory / "server.yaml").read_text())
-    server["public"]["listen"] = server["internal"]["listen"] = "127.0.0.1:0"
-    server["sessions"] = {"path": "../sessions.db", "key_file": "../session.key"}
-    (running.directory / "other" / "server.yaml").write_text(json.dumps(server))
-    other = Server(load(running.directory / "other"), Clock(__import__("time").time()))
-    await other.start()
-    await other.stop()
+    """Another worker made it, on the same store, and lets go of it."""
+    store = SqliteStore(running.directory / "sessions.db", [read_key(running.directory / "session.key")])
+    worker = Sessions(store, {"sales": Lifetime(600, 6000)}, time.time, pace=Pace(follow=0.05))
+    gone: list[End] = []
+    worker.on_gone(lambda _, why: gone.append(why))
+    await worker.start()
+    session = await worker.open("sales", User("SALES", "eve"), Attributes())
+    assert (await told(running, "end", "--id", session.short))[0] == 0
+    await eventually(lambda: gone == [End.ADMINISTRATOR])
+    assert await worker.find("sales", session.id) is None
+    await worker.stop()
+    await store.close()
 
 
-async def test_another_key_is_refused_and_says_what_to_do(running: ProcessSite) -> None:
-    (running.directory / "session.key").write_text(os.urandom(32).hex())
-    status, _, complained = await told(running, "list")
-    assert (status, "another session key" in complained) == (77, True)
-
-
-async def test_a_qproxy_that_does_not_run_is_said_to_be_unreachable(running: ProcessSite) -> None:
-    await running.stop()
-    status, _, complained = await told(running, "list")
-    assert (status, "nothing listens there" in complained) == (69, True)
-
-
-async def test_over_tls_the_running_qproxy_proves_itself_by_the_configured_certificate(tmp_path: Path) -> None:
+async def test_over_tls_only_a_qproxy_with_the_configured_certificate_is_asked(tmp_path: Path) -> None:
     async with process_site(tmp_path, tls=True) as secure:
         await secure.log_in(secure.browser())
-        assert len(await listed(secure)) == 1
-        (tmp_path / "root.pem").write_bytes((tmp_path / "localhost.pem").read_bytes())
+        assert [one["user"] for one in await listed(secure)] == [r"SALES\ann"]
+        Certificates(tmp_path)  # another authority's, over the configured ones
+        status, _, complained = await told(secure, "list")
+        assert (status, "cannot prove to be" in complained) == (69, True)
