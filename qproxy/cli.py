@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from qproxy import __version__, builds
+from qproxy.cli_keys import keys
 from qproxy.cli_sessions import sessions
 
 BAD_CONFIG = 78
@@ -129,6 +130,7 @@ def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
 
 
 main.add_command(sessions)
+main.add_command(keys)
 
 
 @main.group()

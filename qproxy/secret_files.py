@@ -1,4 +1,4 @@
-"""Secrets in files: who else may read them, and the keys that they hold.
+"""Secrets in files: who else may read them, and how a key is written.
 
 A secret that others on the machine can read is refused, not warned about. No function here repeats a secret, in an
 error as little as anywhere else.
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 KEY_BYTES = 32
-HOW_TO_MAKE = "make one with: (umask 077; openssl rand -base64 32 > FILE)"
+HOW_TO_MAKE = "make one with: qproxy keys new FILE"
 
 
 class SecretError(ValueError):
@@ -49,15 +49,6 @@ def read_text(path: Path) -> str:
         raise SecretError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SecretError(f"{path} is not a text file") from None
-
-
-def read_key(path: Path) -> bytes:
-    """A session key: 32 bytes from a file with one line of base64 or hex."""
-    try:
-        return parse_key(read_secret(path))
-    except SecretError as error:
-        text = str(error)
-        raise SecretError(text if str(path) in text else f"{path} {text}") from None
 
 
 def exposure(path: Path, environ: Mapping[str, str] = os.environ) -> str | None:

@@ -6,7 +6,6 @@ It decides nothing about a request; it only joins what the other modules offer.
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +32,7 @@ from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.road import Road, Surroundings
-from qproxy.session_keys import configured_keys
+from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
@@ -54,7 +53,7 @@ from qproxy.web.status import Status
 log = logging.getLogger("qproxy.server")
 
 ACTIVE_EVERY = 5.0
-"""Seconds between two looks at which sockets were used."""
+"""Seconds between two looks at which sockets were used, and at the files of session keys."""
 
 
 class Server:
@@ -84,8 +83,9 @@ class Server:
         self._closing.callback(self.observer.close)
         self.ledger = Ledger(self.observer, self.clock)
         self._closing.callback(self.ledger.flush)
-        keys = session_keys(server.sessions)
-        self.store = _store(server.sessions, keys)
+        self.keys = SessionKeys(server.sessions, self.clock)
+        self.store = _store(server.sessions, self.keys.current)
+        self.keys.tell(self.store.use_keys)
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
         self.sessions = self._sessions()
@@ -96,7 +96,7 @@ class Server:
             vp.hide(other.cookie for other in self.vps.values())
         self.module = SessionModule(self.vps, self.observer, self.clock)
         await self._listen_internal()
-        await self._listen_public(keys)
+        await self._listen_public()
         self.observer.metrics.before_scrape(self._fill_gauges)
         await self.sessions.start()
         self._closing.push_async_callback(self.sessions.stop)
@@ -142,7 +142,8 @@ class Server:
         names = None if internal.tls else {internal.url.host if internal.url else ""}
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
         status = Status(self.observer.metrics, readiness(self))
-        signatures = Signatures(configured_keys(self.config.server.sessions), self.clock)
+        signatures = Signatures(self.keys.configured, self.clock)
+        self.keys.tell(signatures.use_keys)
         administration = Administration(self.vps, signatures, self.observer, self.clock)
         app = internal_app(guard, self.module, status, administration)
         runner = web.AppRunner(app)
@@ -157,9 +158,10 @@ class Server:
 
     # the public listener
 
-    async def _listen_public(self, keys: list[bytes]) -> None:
+    async def _listen_public(self) -> None:
         server = self.config.server
-        login_keys = LoginKeys(keys)
+        login_keys = LoginKeys(self.keys.current)
+        self.keys.tell(login_keys.use_keys)
         pages = login_app(self.vps, login_keys, identify)
         pages.middlewares.insert(0, logged(self.observer, self.clock))
         runner = web.AppRunner(pages, access_log=None)
@@ -218,6 +220,7 @@ class Server:
     async def _look_for_activity(self) -> None:
         while True:
             await asyncio.sleep(ACTIVE_EVERY)
+            self.keys.look()
             for vp in self.vps.values():
                 vp.touch_active()
                 with contextlib.suppress(StoreUnavailable):
@@ -247,11 +250,6 @@ def accepted_hosts(hosts: tuple[str, ...], origin: str) -> set[str]:
 
 def _has_port(host: str) -> bool:
     return host.rpartition("]")[2].count(":") == 1
-
-
-def session_keys(sessions: SessionsConfig) -> list[bytes]:
-    """The configured keys, newest first. A memory store without one gets a key for this run only."""
-    return configured_keys(sessions) or [secrets.token_bytes(32)]
 
 
 def _store(sessions: SessionsConfig, keys: list[bytes]) -> Store:

@@ -2,7 +2,9 @@
 
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 
+from qproxy.key_files import Key, as_line
 from qproxy.model import Attributes, Lifetime, Session, User, new_session_id
 
 JOHN = User("SSO", "john")
@@ -26,6 +28,13 @@ class Clock:
 
 def a_key() -> bytes:
     return secrets.token_bytes(32)
+
+
+def key_file(folder: Path, *keys: Key) -> Path:
+    path = folder / "session.key"
+    path.write_text("".join(map(as_line, keys)))
+    path.chmod(0o600)
+    return path
 
 
 def a_session(session_id: str = "", user: User = JOHN, vp: str = "sales", at: float = START) -> Session:

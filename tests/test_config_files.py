@@ -222,5 +222,5 @@ def test_a_bad_session_key_file_is_refused_without_its_content(site: ConfigSite)
     (site.root / "certs/session.key").write_text("Sw0rdfish")
     (problem,) = site.write(SQLITE_SERVER).problems()
     assert problem.startswith("server.yaml:6:13: sessions.key_file: ")
-    assert "openssl rand -base64 32" in problem
+    assert "qproxy keys new FILE" in problem
     assert "Sw0rdfish" not in problem

@@ -109,11 +109,11 @@ def writer_command(directory: Path, session_id: str) -> tuple[str, ...]:
         import asyncio, sys
         from pathlib import Path
         from qproxy.model import End
-        from qproxy.secret_files import read_key
+        from qproxy.key_files import read_keys
         from qproxy.sessions.sqlite import SqliteStore
 
         async def end(directory, session_id):
-            store = SqliteStore(directory / "sessions.db", [read_key(directory / "session.key")])
+            store = SqliteStore(directory / "sessions.db", [read_keys(directory / "session.key")[0].secret])
             ended = await store.delete("sales", session_id, End.LOGOUT, 1_800_000_000.0)
             await store.close()
             sys.exit(ended is None)

@@ -16,6 +16,7 @@ from qproxy.sessions.store import store_key
 
 KEY = a_key()
 SEALER = Sealer([KEY], "test")
+SOME_KEYS = [a_key() for _ in range(4)]
 
 
 def sealed_by_hand(fields: object, place: bytes) -> bytes:
@@ -110,6 +111,31 @@ def test_users_are_looked_for_under_every_key_and_written_under_the_first() -> N
     (before,) = Records([old]).user_marks("sales", JOHN)
     after = Records([new, old]).user_marks("sales", JOHN)
     assert after == [*Records([new]).user_marks("sales", JOHN), before]
+
+
+@given(st.lists(st.sampled_from(SOME_KEYS), min_size=1), st.lists(st.sampled_from(SOME_KEYS), min_size=1))
+def test_a_record_opens_exactly_where_its_key_is_in_the_list(sealing: list[bytes], opening: list[bytes]) -> None:
+    sealed = Sealer(sealing, "test").seal(b"plain", b"here")
+    assert Sealer(opening, "test").open(sealed, b"here") == (b"plain" if sealing[0] in opening else None)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=20), st.data())
+def test_a_damaged_record_opens_nowhere(plain: bytes, place: bytes, data: st.DataObject) -> None:
+    sealer = Sealer(SOME_KEYS, "test")
+    sealed = sealer.seal(plain, place)
+    at, change = data.draw(st.integers(0, len(sealed) - 1)), data.draw(st.integers(1, 255))
+    assert sealer.open(sealed[:at] + bytes([sealed[at] ^ change]) + sealed[at + 1 :], place) is None
+    assert sealer.open(sealed[:at], place) is None
+
+
+def test_keys_can_be_exchanged_while_records_are_kept() -> None:
+    old, new = a_key(), a_key()
+    records, session, key = Records([old]), a_session("one"), store_key("sales", "one")
+    sealed = records.seal(session, key)
+    records.use_keys([new, old])
+    assert records.open(sealed, key, session.last_seen) == session
+    assert Records([new]).open(records.seal(session, key), key, session.last_seen) == session
+    assert records.user_marks("sales", JOHN)[1] == Records([old]).user_marks("sales", JOHN)[0]
 
 
 # --- what does not open is noticed ---

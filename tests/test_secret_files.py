@@ -2,14 +2,13 @@
 
 import base64
 import os
-import secrets
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qproxy.secret_files import SecretError, exposure, parse_key, read_key, read_secret
+from qproxy.secret_files import SecretError, exposure, parse_key, read_secret
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has access lists, no modes")
 
@@ -39,17 +38,6 @@ def test_anything_else_is_no_key_and_is_not_repeated(text: str) -> None:
 
 def test_a_secret_loses_only_its_line_end(tmp_path: Path) -> None:
     assert read_secret(secret_file(tmp_path, " pass word \r\n")) == " pass word "
-
-
-def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
-    key = secrets.token_bytes(32)
-    assert read_key(secret_file(tmp_path, key.hex())) == key
-
-
-def test_a_bad_key_file_is_named(tmp_path: Path) -> None:
-    path = secret_file(tmp_path, "short")
-    with pytest.raises(SecretError, match=f"^{path} must hold 32 bytes"):
-        read_key(path)
 
 
 def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from qproxy.auth import users
 from qproxy.auth.passwords import hash_password
 from qproxy.auth.user_file import UserFileError
 from qproxy.model import Attributes
+from qproxy.rewriting import locked
 
 HASH = quick_hasher().hash(PASSWORD)
 
@@ -170,7 +171,7 @@ def test_a_full_disk_is_said_and_changes_nothing(path: Path, monkeypatch: pytest
 def test_an_editor_who_does_not_finish_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     users.add(path, "ann", PASSWORD)
     monkeypatch.setattr(users, "LOCK_PATIENCE", 0.05)
-    with users._locked(path.with_name(".users.lock"), 0.05), pytest.raises(UserFileError, match="somebody else"):
+    with locked(path, 0.05), pytest.raises(UserFileError, match="somebody else"):
         users.add(path, "bob", PASSWORD)
 
 

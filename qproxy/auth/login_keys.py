@@ -27,6 +27,10 @@ class LoginKeys:
     """`secrets`: the keys of the configuration, newest first. Raises ValueError for none or a short one."""
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
+        self.use_keys(secrets)
+
+    def use_keys(self, secrets: Sequence[bytes]) -> None:
+        """These from now on: who is about to log in with what an earlier one sealed needs that one in the list."""
         if not secrets or min(map(len, secrets)) < SHORTEST_KEY:
             raise ValueError(f"at least one key of at least {SHORTEST_KEY} bytes is needed")
         self._seals = [AESGCM(_derived(secret, b"qproxy login state")) for secret in secrets]

@@ -5,11 +5,8 @@ a file, two administrators lose no edit, and a crash leaves the old file. Commen
 """
 
 import os
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +23,7 @@ from qproxy.auth.user_file import (
     parse_line,
 )
 from qproxy.model import Attributes
+from qproxy.rewriting import Locked, locked, put_in_place
 
 SHORTEST_PASSWORD: Final = 8
 """Characters."""
@@ -117,68 +115,12 @@ def _rewrite(
 ) -> None:
     path = Path(os.path.realpath(path))
     try:
-        with _locked(path.with_name(f".{path.name}.lock"), patience):
+        with locked(path, patience):
             lines = [] if missing_is_empty and not path.exists() else _read(path)
             changed = edit(lines)
             if changed != lines:
-                _put(path, "".join(f"{line}\n" for line in changed))
+                put_in_place(path, "".join(f"{line}\n" for line in changed))
+    except Locked as error:
+        raise UserFileError(f"{path}: somebody else is editing the file of users; try again") from error
     except OSError as error:
         raise UserFileError(f"{path}: the file of users cannot be changed: {error.strerror}") from error
-
-
-def _put(path: Path, text: str) -> None:
-    """Mode 0600; the owner stays, so that the service can go on reading what an administrator changed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            _keep_owner(path, file.fileno())
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _keep_owner(path: Path, handle: int) -> None:
-    if sys.platform != "win32" and path.exists():
-        status = path.stat()
-        with suppress(PermissionError):
-            os.fchown(handle, status.st_uid, status.st_gid)
-
-
-@contextmanager
-def _locked(path: Path, patience: float) -> Iterator[None]:
-    """One editor at a time, by a lock that the system takes back when its holder dies; the empty lock file stays."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        until = time.monotonic() + patience
-        while not _try_lock(handle):
-            if time.monotonic() >= until:
-                raise UserFileError(f"{path}: somebody else is editing the file of users; try again")
-            time.sleep(0.02)
-        yield
-    finally:
-        os.close(handle)
-
-
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, UpstreamTlsConfig, VirtualProxyConfig
 from qproxy.config.rules import SERVER, Finding
-from qproxy.secret_files import SecretError, exposure, parse_key, read_key, read_secret, read_text
+from qproxy.key_files import read_keys
+from qproxy.secret_files import SecretError, exposure, parse_key, read_secret, read_text
 from qproxy.settings import KeyPath
 
 SOON = timedelta(days=30)
@@ -188,7 +189,7 @@ def _covers(path: Path, hosts: tuple[str, ...]) -> Iterator[Finding]:
 def _session_keys(server: ServerConfig) -> Iterator[Finding]:
     for number, path in enumerate(server.sessions.key_file or ()):
         try:
-            read_key(path)
+            read_keys(path)
         except SecretError as error:
             yield Finding(SERVER, ("sessions", "key_file", number), str(error))
     if server.sessions.key is not None:

@@ -59,7 +59,7 @@ class Console:
 
     def __init__(self, config: Config) -> None:
         try:
-            self._keys = configured_keys(config.server.sessions)
+            self._keys = configured_keys(config.server.sessions, time.time())
         except SecretError as error:
             raise NotDone(f"the session key cannot be read: {error}", NOT_ALLOWED) from None
         if not self._keys:

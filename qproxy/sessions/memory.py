@@ -4,7 +4,7 @@ Must not be used by several workers: each would have sessions of its own. Nothin
 """
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import islice
 
 from qproxy.model import End, Lifetime, Session, User
@@ -91,6 +91,9 @@ class MemoryStore:
             for key in list(group):
                 if (session := group.get(key)) is not None:
                     yield session
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Nothing is sealed here."""
 
     async def close(self) -> None:
         self._closed = True

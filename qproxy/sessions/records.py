@@ -19,6 +19,11 @@ class Records:
         self._sealer = Sealer(keys, "session records")
         self._marker = Marker(keys, "session users")
 
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """These from now on, for what is opened and for what will be sealed."""
+        self._sealer.use_keys(keys)
+        self._marker.use_keys(keys)
+
     @property
     def refused(self) -> int:
         """How many records did not open so far: damaged, swapped, or of a key that is not in the list."""

@@ -39,7 +39,11 @@ class Marker:
     """Keyed hashes (HMAC-SHA256) by which records are found without their names being stored."""
 
     def __init__(self, keys: Sequence[bytes], purpose: str) -> None:
-        self._keys = [derive(key, purpose) for key in _required(keys)]
+        self._purpose = purpose
+        self.use_keys(keys)
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        self._keys = [derive(key, self._purpose) for key in _required(keys)]
 
     def marks(self, name: str) -> list[bytes]:
         """One for each key: the first is for writing, all are for looking up."""
@@ -52,9 +56,14 @@ class Sealer:
 
     def __init__(self, keys: Sequence[bytes], purpose: str) -> None:
         self._purpose = purpose
-        self._ciphers = [(_key_name(key, purpose), AESGCM(derive(key, purpose))) for key in _required(keys)]
         self.refused = 0
         """How many records did not open."""
+        self.use_keys(keys)
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Others than at the start; another thread may be sealing meanwhile."""
+        purpose = self._purpose
+        self._ciphers = [(key_name(key, purpose), AESGCM(derive(key, purpose))) for key in _required(keys)]
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Version, name of the key, nonce, ciphertext with tag; opens only for the same `place`."""
@@ -91,5 +100,6 @@ def _required(keys: Sequence[bytes]) -> Sequence[bytes]:
     return keys
 
 
-def _key_name(key: bytes, purpose: str) -> bytes:
+def key_name(key: bytes, purpose: str) -> bytes:
+    """Stands in clear in what the key sealed, and tells nothing of the key."""
     return derive(key, f"{purpose}: name of the key")[:KEY_NAME_BYTES]

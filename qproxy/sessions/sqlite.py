@@ -87,6 +87,9 @@ class SqliteStore:
                 for session in sessions:
                     yield session
 
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        self._records.use_keys(keys)
+
     async def close(self) -> None:
         await self._database.close()
 

@@ -7,7 +7,7 @@ epoch.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,6 +110,10 @@ class Store(Protocol):
 
         One that comes or goes meanwhile may be left out.
         """
+        ...
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """Seals with the first from now on, and opens with all; nothing that is kept is sealed anew."""
         ...
 
     async def close(self) -> None:

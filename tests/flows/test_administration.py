@@ -13,8 +13,8 @@ from a_site import farewell, greeting
 from site_plan import Certificates
 from waiting import eventually
 
+from qproxy.key_files import read_keys
 from qproxy.model import Attributes, End, Lifetime, User, short_hash
-from qproxy.secret_files import read_key
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.pace import Pace
 from qproxy.sessions.sqlite import SqliteStore
@@ -88,7 +88,7 @@ async def test_everybody_is_ended_when_that_is_confirmed(running: ProcessSite) -
 
 async def test_a_session_that_the_asked_worker_does_not_know_ends_as_well(running: ProcessSite) -> None:
     """Another worker made it, on the same store, and lets go of it."""
-    store = SqliteStore(running.directory / "sessions.db", [read_key(running.directory / "session.key")])
+    store = SqliteStore(running.directory / "sessions.db", [read_keys(running.directory / "session.key")[0].secret])
     worker = Sessions(store, {"sales": Lifetime(600, 6000)}, time.time, pace=Pace(follow=0.05))
     gone: list[End] = []
     worker.on_gone(lambda _, why: gone.append(why))
