@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from some_sessions import START, Clock, a_key, key_file
+from some_sessions import JOHN, START, Clock, a_key, a_session, key_file
 
 from qproxy.config import SessionsConfig
 from qproxy.key_files import Key, change_key_file, rotated
 from qproxy.secret_files import SecretError
 from qproxy.session_keys import SessionKeys, configured_keys
+from qproxy.sessions.sqlite import SqliteStore
 
 OLD = Key(a_key())
 
@@ -74,3 +75,16 @@ def test_without_a_configured_key_one_is_made_for_this_run(tmp_path: Path) -> No
     keys = SessionKeys(SessionsConfig(store="memory"), Clock())
     keys.look()
     assert (keys.configured, len(keys.current), keys.current) == ([], 1, keys.current)
+
+
+async def test_the_store_seals_with_the_new_key_and_finds_what_the_old_one_sealed(tmp_path: Path) -> None:
+    new = a_key()
+    store = SqliteStore(tmp_path / "sessions.db", [OLD.secret])
+    await store.put(a_session("one"))
+    store.use_keys([new, OLD.secret])
+    await store.put(a_session("two"))
+    assert await store.of_user("sales", JOHN) == [a_session("one"), a_session("two")]
+    await store.close()
+    after = SqliteStore(tmp_path / "sessions.db", [new])
+    assert [session.id async for session in after.each()] == ["two"]
+    await after.close()

@@ -152,16 +152,6 @@ async def test_keys_are_rotated_without_a_logout(open_store: Open) -> None:
     assert await after.of_user("sales", JOHN) == [a_session("two")]
 
 
-async def test_keys_are_rotated_while_the_store_is_open(open_store: Open) -> None:
-    old, new = a_key(), a_key()
-    store = open_store(old)
-    await store.put(a_session("one"))
-    store.use_keys([new, old])
-    await store.put(a_session("two"))
-    assert await store.of_user("sales", JOHN) == [a_session("one"), a_session("two")]
-    assert await open_store(new).of_user("sales", JOHN) == [a_session("two")]
-
-
 async def test_records_of_a_lost_key_are_removed_when_their_time_is_over(open_store: Open) -> None:
     await open_store().put(a_session("one"))
     store = open_store(a_key())
