@@ -31,7 +31,28 @@ STEPS: tuple[tuple[str, ...], ...] = (
             why TEXT NOT NULL)""",
         "CREATE INDEX ended_at ON ended (at)",
     ),
+    (
+        """CREATE TABLE amount (
+            vp TEXT NOT NULL,
+            by_qlik INTEGER NOT NULL,
+            sessions INTEGER NOT NULL,
+            PRIMARY KEY (vp, by_qlik)) WITHOUT ROWID""",
+        "INSERT INTO amount SELECT vp, by_qlik, count(*) FROM session GROUP BY vp, by_qlik",
+        """CREATE TRIGGER session_came AFTER INSERT ON session BEGIN
+            INSERT INTO amount SELECT new.vp, new.by_qlik, 0
+                WHERE NOT EXISTS (SELECT 1 FROM amount WHERE vp = new.vp AND by_qlik = new.by_qlik);
+            UPDATE amount SET sessions = sessions + 1 WHERE vp = new.vp AND by_qlik = new.by_qlik;
+        END""",
+        """CREATE TRIGGER session_went AFTER DELETE ON session BEGIN
+            UPDATE amount SET sessions = sessions - 1 WHERE vp = old.vp AND by_qlik = old.by_qlik;
+        END""",
+    ),
 )
+"""Step 2: SQLite counts rows by looking at each, and sessions are counted every few seconds and whenever QPS makes one.
+
+No OR IGNORE in a trigger: how the statement that fires it resolves conflicts takes its place, and that of an earlier
+qproxy, which may still be writing, is REPLACE.
+"""
 
 
 class UnusableFile(Exception):
