@@ -10,10 +10,22 @@ import click
 if TYPE_CHECKING:
     from qproxy.console.asking import Console
 
+
+def _refuse_empty(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """An empty variable of a script must not mean more sessions than were meant."""
+    if value == "":
+        raise click.BadParameter("is empty")
+    return value
+
+
 DIRECTORY = click.argument("directory", type=click.Path(path_type=Path), default=Path("config"))
-USER = click.option("--user", metavar=r"'DIR\id'", help="Only sessions of this user; quote the backslash.")
-VP = click.option("--vp", metavar="NAME", help="Only sessions of this virtual proxy.")
-HASH = click.option("--id", "digits", metavar="HASH", help="The session of this short hash, as a list shows it.")
+USER = click.option(
+    "--user", callback=_refuse_empty, metavar=r"'DIR\id'", help="Only sessions of this user; quote the backslash."
+)
+VP = click.option("--vp", callback=_refuse_empty, metavar="NAME", help="Only sessions of this virtual proxy.")
+HASH = click.option(
+    "--id", "digits", callback=_refuse_empty, metavar="HASH", help="The session of this short hash, as a list shows it."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 
 
@@ -55,10 +67,10 @@ def show(context: click.Context, /, directory: Path, **options: Any) -> None:
     """Show one session (--id), or all of one user (--user), with the attributes that Qlik gets."""
     from qproxy.console.printing import print_json, print_session  # noqa: PLC0415
 
-    _one_of(options, "user", "digits")
+    _require(options["user"] or options["digits"], "--user or --id")
     with _asking(context, directory) as console:
         if options["digits"]:
-            found = iter([console.one("GET", options["digits"], **_said(vp=options["vp"]))])
+            found = iter([console.one("GET", options["digits"], **_said(user=options["user"], vp=options["vp"]))])
         else:
             found = console.many("GET", attributes="true", **_said(user=options["user"], vp=options["vp"]))
         _each(context, found, (lambda session: print_json([session])) if options["as_json"] else print_session)
@@ -80,13 +92,14 @@ def end(context: click.Context, /, directory: Path, **options: Any) -> None:
     """
     from qproxy.console.printing import name_of, print_json  # noqa: PLC0415
 
-    _one_of(options, "user", "digits", "everybody")
+    some = bool(options["user"] or options["digits"])
+    _require(some is not options["everybody"], "--user or --id, or else --all")
     where = f"on {options['vp']}" if options["vp"] else "on every virtual proxy"
     if options["everybody"] and not options["yes"]:
         click.confirm(f"End every session {where}?", abort=True, err=True)
     with _asking(context, directory) as console:
         if options["digits"]:
-            ended = iter([console.one("DELETE", options["digits"], **_said(vp=options["vp"]))])
+            ended = iter([console.one("DELETE", options["digits"], **_said(user=options["user"], vp=options["vp"]))])
         else:
             wanted = {"all": "true"} if options["everybody"] else {"user": options["user"]}
             ended = console.many("DELETE", **wanted, **_said(vp=options["vp"]))
@@ -108,10 +121,9 @@ def _said(**options: str | None) -> dict[str, str]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _one_of(options: dict[str, Any], *names: str) -> None:
-    if sum(bool(options[name]) for name in names) != 1:
-        words = {"user": "--user", "digits": "--id", "everybody": "--all"}
-        raise click.UsageError(f"say which sessions: one of {', '.join(words[name] for name in names)}")
+def _require(said: object, options: str) -> None:
+    if not said:
+        raise click.UsageError(f"say which sessions: {options}")
 
 
 @contextmanager

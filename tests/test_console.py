@@ -93,6 +93,13 @@ async def test_ended_sessions_are_named(qlik: Site) -> None:
     assert await qlik.server.sessions.count("sales") == 1
 
 
+async def test_a_hash_and_a_user_must_both_fit(qlik: Site) -> None:
+    ann = (await opened(qlik, "ann")).short
+    assert (await sessions(qlik, "end", "--id", ann, "--user", r"SALES\bob")).exit_code == 1
+    assert (await sessions(qlik, "end", "--id", ann, "--user", r"SALES\ann")).exit_code == 0
+    assert await qlik.server.sessions.count("sales") == 2
+
+
 async def test_before_all_end_somebody_must_say_yes(qlik: Site) -> None:
     refused = await sessions(qlik, "end", "--all", typed="n\n")
     assert (refused.exit_code, await qlik.server.sessions.count("sales")) == (1, 2)
@@ -106,9 +113,10 @@ async def test_before_all_end_somebody_must_say_yes(qlik: Site) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["show"], 2, "one of --user, --id"),
-        (["end"], 2, "one of --user, --id, --all"),
-        (["end", "--all", "--user", r"a\b"], 2, "one of --user, --id, --all"),
+        (["show"], 2, "--user or --id"),
+        (["end"], 2, "--user or --id, or else --all"),
+        (["end", "--all", "--user", r"a\b"], 2, "or else --all"),
+        (["end", "--user", r"SALES\ann", "--id", ""], 2, "is empty"),
         (["list", "--user", "ann"], 2, r"DIRECTORY\id"),
         (["list", "--vp", "nowhere"], 2, "there are finance, sales"),
         (["end", "--id", "xyz"], 2, "hex digits"),
@@ -190,7 +198,7 @@ def test_a_configuration_with_a_mistake_is_told_as_by_check(tmp_path: Path) -> N
     [
         ("127.0.0.1:8443", "http://127.0.0.1:8443"),
         ("0.0.0.0:8443", "http://127.0.0.1:8443"),
-        ("[::]:8443", "http://::1:8443"),
+        ("[::]:8443", "http://[::1]:8443"),
         (["10.1.2.3:8443", "127.0.0.1:8444"], "http://127.0.0.1:8444"),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from qproxy.config import Config, InternalConfig
-from qproxy.config.fields import Address
+from qproxy.config.fields import Address, bracketed
 from qproxy.secret_files import SecretError
 from qproxy.session_keys import configured_keys
 from qproxy.web.administration import MOUNT
@@ -26,6 +26,8 @@ NO_SESSION, MISUSED, UNREACHABLE, STORE_AWAY, NOT_ALLOWED, BAD_CONFIG = 1, 2, 69
 """Exit statuses, where there is a choice those of sysexits.h."""
 PATIENCE: Final = 60.0
 """Seconds in which something must come."""
+PATIENCE_FOR_ONE: Final = 600.0
+"""The same for one session by its hash: all are looked at, a million in 20 s and more."""
 REASONS: Final = {
     "signature": "it has another session key: name the directory that it runs with, or restart it if the key changed",
     "time": f"its clock and this one differ by more than {WINDOW:g} s: set them",
@@ -51,7 +53,7 @@ class Door:
     tls: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
-        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{bracketed(self.host)}:{self.port}"
 
 
 class Console:
@@ -69,7 +71,7 @@ class Console:
 
     def one(self, method: str, digits: str, **query: str) -> dict[str, Any]:
         """The session whose hash begins so, as the running qproxy shows it."""
-        with self._asked(method, f"/{digits}", query) as response:
+        with self._asked(method, f"/{digits}", query, PATIENCE_FOR_ONE) as response:
             return self._session(_object(response.read()))
 
     def many(self, method: str, **query: str) -> Iterator[dict[str, Any]]:
@@ -91,12 +93,15 @@ class Console:
         return fields
 
     @contextmanager
-    def _asked(self, method: str, path: str, query: Mapping[str, str]) -> Iterator[HTTPResponse]:
+    def _asked(
+        self, method: str, path: str, query: Mapping[str, str], patience: float = PATIENCE
+    ) -> Iterator[HTTPResponse]:
         target = f"/{MOUNT}/sessions{path}" + (f"?{urlencode(query)}" if query else "")
         authorization = signed(self._keys, method, target, time.time())
         with closing(HTTPConnection(self._door.name, self._door.port)) as connection:
             try:
                 connection.sock = self._connected()
+                connection.sock.settimeout(patience)
                 connection.request(method, target, headers={"Authorization": authorization, "Connection": "close"})
                 response = connection.getresponse()
             except ssl.SSLError as error:
