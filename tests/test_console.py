@@ -5,33 +5,42 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from a_site import Site, free_port, site
 from click.testing import CliRunner, Result
 from config_site import SALES, ConfigSite
+from site_plan import Certificates
+from some_sessions import a_key, key_file
 
 from qproxy.cli import main
 from qproxy.config.models import InternalConfig
 from qproxy.console.asking import NotDone, door
 from qproxy.console.printing import print_session, print_sessions
+from qproxy.key_files import Key
 from qproxy.model import Attributes, Session, User
 
 SHOWN = {"session": "ab12cd34", "user": r"SALES\ann", "vp": "sales", "idle_left": 3725, "sockets": 1, "by_qlik": False}
 
 
 @pytest.fixture
-async def qlik(tmp_path: Path) -> AsyncIterator[Site]:
-    """With a session of ann and one of bob, whose department the attributes tell."""
-    (tmp_path / "session.key").write_text(os.urandom(32).hex())
-    (tmp_path / "session.key").chmod(0o600)
-    server = f"internal: {{listen: '127.0.0.1:{free_port()}'}}\nsessions: {{store: memory, key_file: session.key}}"
-    async with site(tmp_path, server=server) as built:
+async def qlik(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """With a session of ann and one of bob, whose attributes tell them apart. Keys are not looked at again."""
+    monkeypatch.setattr("qproxy.server.ACTIVE_EVERY", 3600.0)
+    async with site(tmp_path, server=wanted(tmp_path)) as built:
         built.clock.now = time.time()
         for name in ("ann", "bob"):
             await opened(built, name)
         yield built
+
+
+def wanted(directory: Path, allow: str = "127.0.0.1") -> str:
+    """A configuration that can be administered."""
+    key_file(directory, Key(a_key()))
+    internal = f"internal: {{listen: '127.0.0.1:{free_port()}', allow: {allow}}}"
+    return f"{internal}\nsessions: {{store: memory, key_file: session.key}}"
 
 
 async def opened(built: Site, name: str) -> Session:
@@ -160,23 +169,51 @@ async def test_a_key_that_others_can_read_is_not_used(qlik: Site) -> None:
     assert (told.exit_code, "chmod 600" in told.stderr) == (77, True)
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\nhello", b"SSH-2.0-x\r\n", b"HTTP/1.1 500 X\r\n\r\n"])
-async def test_somebody_else_on_the_port_is_not_believed(qlik: Site, answer: bytes) -> None:
+async def test_an_address_that_may_not_call_is_told_where_that_is_set(tmp_path: Path) -> None:
+    async with site(tmp_path, server=wanted(tmp_path, allow="10.0.0.0/8")) as closed:
+        told = await sessions(closed, "list")
+        assert (told.exit_code, "internal.allow must list" in told.stderr) == (77, True)
+
+
+async def test_over_tls_only_a_qproxy_with_the_configured_certificate_is_asked(tmp_path: Path) -> None:
+    async with site(tmp_path, tls=True, server=wanted(tmp_path)) as secure:
+        secure.clock.now = time.time()
+        await opened(secure, "ann")
+        assert r"SALES\ann" in (await sessions(secure, "list")).stdout
+        Certificates(tmp_path)  # another authority's, in the place of the configured ones
+        told = await sessions(secure, "list")
+        assert (told.exit_code, "cannot prove to be" in told.stderr) == (69, True)
+
+
+LINES = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n"
+ALIKE = b'{"error": "give more digits", "sessions": ["ab12", "ab34"]}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (b"", 69, "cannot be reached"),
+        (b"SSH-2.0-x\r\n", 69, "cannot be reached"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello", 69, "does not answer as qproxy does"),
+        (b"HTTP/1.1 500 X\r\n\r\n[]", 1, "is it this qproxy?"),
+        (b"HTTP/1.1 409 X\r\n\r\n" + ALIKE, 1, "give more digits: ab12, ab34"),
+        (LINES + b'{"session": "ab12"}\n', 69, "was cut off"),
+        (LINES + b'{"session": "ab12"}\n{"error": "the disk is full"}\n', 75, "the disk is full"),
+    ],
+)
+async def test_an_answer_that_is_not_the_one_wanted_is_told(qlik: Site, answer: bytes, status: int, said: str) -> None:
     port = qlik.server.internal_ports[0]
     await qlik.server.stop()
-    listening = await asyncio.start_server(answering(answer), "127.0.0.1", port, reuse_address=True)
+    listening = await asyncio.start_server(partial(answered, answer), "127.0.0.1", port, reuse_address=True)
     told = await sessions(qlik, "list")
     listening.close()
-    assert (told.exit_code in {1, 69}, told.stderr.startswith("Error: ")) == (True, True)
+    assert (told.exit_code, said in told.stderr) == (status, True), told.stderr
 
 
-def answering(data: bytes):  # type: ignore[no-untyped-def]
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(data)
-        writer.close()
-
-    return answer
+async def answered(data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(data)
+    writer.close()
 
 
 def test_without_a_key_the_command_says_what_to_configure(tmp_path: Path) -> None:
@@ -210,3 +247,9 @@ def test_the_nearest_listening_address_is_asked(listen: str | list[str], asked: 
 def test_an_address_that_cannot_be_asked_is_named(listen: str, said: str) -> None:
     with pytest.raises(NotDone, match=said):
         door(InternalConfig.model_validate({"listen": listen}))
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    tls = {"certificate": tmp_path / "none.pem", "key": tmp_path / "none.pem"}
+    with pytest.raises(NotDone, match=r"none\.pem cannot be used: No such file"):
+        door(InternalConfig.model_validate({"listen": "127.0.0.1:8443", "tls": tls}))

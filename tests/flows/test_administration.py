@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from a_process import ProcessSite, command, process_site
 from a_site import farewell, greeting
-from site_plan import Certificates
 from waiting import eventually
 
 from qproxy.key_files import read_keys
@@ -99,12 +98,3 @@ async def test_a_session_that_the_asked_worker_does_not_know_ends_as_well(runnin
     assert await worker.find("sales", session.id) is None
     await worker.stop()
     await store.close()
-
-
-async def test_over_tls_only_a_qproxy_with_the_configured_certificate_is_asked(tmp_path: Path) -> None:
-    async with process_site(tmp_path, tls=True) as secure:
-        await secure.log_in(secure.browser())
-        assert [one["user"] for one in await listed(secure)] == [r"SALES\ann"]
-        Certificates(tmp_path)  # another authority's, over the configured ones
-        status, _, complained = await told(secure, "list")
-        assert (status, "cannot prove to be" in complained) == (69, True)
