@@ -120,7 +120,7 @@ async def test_a_hash_that_cannot_be_kept_hinders_nobody(
 ) -> None:
     path = user_file(tmp_path, "ann")
     method = PasswordFile(path, passwords=Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
-    monkeypatch.setattr(users, "_put", refuse_writing)
+    monkeypatch.setattr(users, "put_in_place", refuse_writing)
     with caplog.at_level(logging.INFO):
         assert await log_in(method) == Accept("ann")
     await method.close()
