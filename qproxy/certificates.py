@@ -27,6 +27,9 @@ def _named(config: Config) -> dict[str, Path]:
     for vp in config.virtual_proxies:
         if vp.upstream_tls is not None:
             named[f"{vp.name} upstream ca"] = vp.upstream_tls.ca
+        if vp.qps_api is not None:
+            named[f"{vp.name} qps_api ca"] = vp.qps_api.ca
+            named[f"{vp.name} qps_api client"] = vp.qps_api.client_certificate
     return named
 
 

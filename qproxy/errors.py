@@ -51,6 +51,8 @@ class Failure(Enum):
     UPSTREAM_GONE = "upstream_gone", 502, Blame.UPSTREAM, "Qlik Sense went away before its answer was complete."
     UPSTREAM_BAD_ANSWER = "upstream_bad_answer", 502, Blame.UPSTREAM, "Qlik Sense's answer was not understood."
     UPSTREAM_BUSY = "upstream_busy", 503, Blame.UPSTREAM, "All connections to Qlik Sense are in use."
+    SESSION_FORGOTTEN = "session_forgotten", 503, Blame.UPSTREAM, "Qlik Sense forgot the session. Please try again."
+    QPS_API = "qps_api", 503, Blame.UPSTREAM, "Qlik Sense could not be told of the session. Please try again."
     SESSION_NOT_ACCEPTED = "session_not_accepted", 502, Blame.UPSTREAM, "Qlik Sense does not accept the session."
 
     def __init__(self, word: str, status: int, blame: Blame, sentence: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from qproxy import cookies, notices
+from qproxy.auth.deep_link import as_location
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer
 from qproxy.forwarding.frames import TEXT, close_frame, frame
@@ -77,10 +78,10 @@ class Gate:
         if _is_qlik_login(head.path):
             return TurnedAway()
         vp.touch(session)
-        if _is_plain(vp, header.lower()):
+        if not vp.mode.by_other_id and _is_plain(vp, header.lower()):
             vp.remember_plain(header, session.id)
             return Admitted(session, header)
-        return Admitted(session, _for_qlik(vp, header, session.id.encode()))
+        return Admitted(session, _for_qlik(vp, header, session.for_qlik.encode()))
 
     async def _look_up(self, vp: VirtualProxy, head: RequestHead, header: bytes, ids: list[bytes]) -> Verdict:
         """Ask the store. Of several ids only a single living one counts: a tossed cookie can neither lock a person
@@ -180,6 +181,12 @@ def to_login(location: str) -> Answer:
     """A navigation is sent to the login page, and finds its way back."""
     lines = [b"Location: " + location.encode(), b"Cache-Control: no-store", b"Referrer-Policy: no-referrer"]
     return Answer(302, lines, b"", Failure.NOT_LOGGED_IN)
+
+
+def go_again(location: str) -> Answer:
+    """The same request once more, of a person or a program; 307 keeps its method."""
+    lines = [b"Location: " + as_location(location).encode(), b"Cache-Control: no-store"]
+    return Answer(307, lines, b"", Failure.SESSION_FORGOTTEN)
 
 
 def socket_to_login(head: RequestHead, login_url: str) -> Answer:

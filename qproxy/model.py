@@ -107,6 +107,8 @@ class Session:
     by_qlik: bool = False
     relogin: bool = False
     """True when it was made because QPS had not accepted the one before: the loop guard."""
+    qlik_id: str = field(default="", repr=False)
+    """The id under which QPS knows it, where QPS chose it (mode ticket); never seen by the browser."""
     who: str = field(init=False, compare=False, repr=False)
     short: str = field(init=False, compare=False, repr=False)
     """The user as text, and the id's short hash: each request is logged with them."""
@@ -114,6 +116,11 @@ class Session:
     def __post_init__(self) -> None:
         object.__setattr__(self, "who", str(self.user))
         object.__setattr__(self, "short", short_hash(self.id))
+
+    @property
+    def for_qlik(self) -> str:
+        """The session cookie's value as QPS gets it."""
+        return self.qlik_id or self.id
 
     def over(self, lifetime: Lifetime, now: float) -> End | None:
         """Why it has ended by itself at `now`, or None while it lives."""

@@ -36,8 +36,9 @@ class NotAccepted:
         self._root = root
         self._clock = clock
 
-    def final(self, vp: str, session: Session, cookie_name: str) -> bool:
-        """Whether a new login was already tried for nothing. Tells the log each time what is likely to be wrong."""
+    def final(self, vp: str, session: Session, cookie_name: str, cause: str = "") -> bool:
+        """Whether a new login was already tried for nothing. Tells the log each time what is likely to be wrong:
+        `cause`, or what the session module knows."""
         again = session.relogin and self._clock() - session.created < SOON
         log.warning(
             "%s: Qlik does not accept session %s of %s%s. %s",
@@ -45,7 +46,7 @@ class NotAccepted:
             session.short,
             session.user,
             ", which was made because it had not accepted the one before" if again else "",
-            self.cause(vp, session, cookie_name),
+            cause or self.cause(vp, session, cookie_name),
         )
         return again
 

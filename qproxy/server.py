@@ -23,6 +23,7 @@ from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
 from qproxy.config import Config, PasswordFileLogin, SessionsConfig, VirtualProxyConfig
+from qproxy.configured_mode import open_mode
 from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.forwarding.pool import Node, Pool
@@ -125,7 +126,8 @@ class Server:
     def _open_vp(self, config: VirtualProxyConfig) -> None:
         pool = _pool(config, self.config.server.timeouts.connect)
         methods: tuple[Method, ...] = tuple(self._password_file(login) for login in config.login)
-        opened = Opened(self.sessions, pool, methods, self.observer, self.clock)
+        mode = open_mode(config, self.config.server.public, self.sessions, self.observer.metrics.qps_api_call)
+        opened = Opened(self.sessions, pool, methods, self.observer, self.clock, mode)
         vp = VirtualProxy(config, self.config.server.public, opened)
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)

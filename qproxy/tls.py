@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 from qproxy.config import TlsConfig, UpstreamTlsConfig
+from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.secret_files import read_secret
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -30,7 +31,7 @@ def internal_context(tls: TlsConfig, client_ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def upstream_context(tls: UpstreamTlsConfig) -> ssl.SSLContext:
+def upstream_context(tls: UpstreamTlsConfig | QpsApiConfig) -> ssl.SSLContext:
     """Towards Qlik's nodes: only `ca` is trusted, and the name in the certificate must fit."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

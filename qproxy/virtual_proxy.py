@@ -5,9 +5,10 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 """
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,11 +17,14 @@ from qproxy.auth.method import Method
 from qproxy.config import PublicConfig, VirtualProxyConfig
 from qproxy.config.fields import bracketed, split_host_port
 from qproxy.cookies import OWN_COOKIES
+from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
+from qproxy.modes import Mode
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
+from qproxy.qps import QpsError
 from qproxy.sessions.front import TOUCH_GRAIN, Sessions
 from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
 
@@ -58,6 +62,7 @@ class Opened:
     methods: tuple[Method, ...]
     observer: Observer
     clock: Callable[[], float]
+    mode: Mode
 
 
 class SessionTunnels:
@@ -122,6 +127,7 @@ class VirtualProxy:
         self.one_host = _one_host(config, public)
         self.sessions = opened.sessions
         self.pool = opened.pool
+        self.mode = opened.mode
         self._observer = opened.observer
         self._clock = opened.clock
         self._tunnels: dict[str, SessionTunnels] = {}
@@ -160,7 +166,29 @@ class VirtualProxy:
         kept, cut = wanted.trimmed(self.attribute_cap)
         if cut:
             log.warning("%s: attributes of %s beyond %d bytes were cut: %s", self.name, user, self.attribute_cap, cut)
-        return await self.sessions.open(self.name, user, kept, relogin)
+        return await self.mode.introduce(await self.sessions.open(self.name, user, kept, relogin))
+
+    async def renew(self, session: Session, sure: bool) -> None:
+        """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""
+        try:
+            await self.mode.renew(session, sure)
+        except QpsError as error:
+            log.error("%s: Qlik could not be told of session %s again: %s", self.name, session.short, error)
+            raise Refused(Failure.QPS_API, "see the log") from None
+
+    def renew_soon(self, session: Session) -> None:
+        self._spawn(self._renew_logged(session))
+
+    async def _renew_logged(self, session: Session) -> None:
+        with contextlib.suppress(Refused):
+            try:
+                await self.renew(session, sure=True)
+            except StoreUnavailable as error:
+                log.error("%s: Qlik could not be told of session %s again: %s", self.name, session.short, error)
+
+    async def target(self, session: Session, query: Mapping[str, str]) -> str:
+        """What the targetId of QPS's redirect stands for, "" when that is not known. Never checked: see safe_next."""
+        return await self.mode.target(session, query)
 
     async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
         """Keep a session that QPS made; whether the user had no other. Raises IdTaken, StoreUnavailable.
@@ -197,6 +225,7 @@ class VirtualProxy:
             for tunnel in list(held.tunnels):
                 tunnel.end(notice, GOING_AWAY, str(why))
         if session is not None:
+            self.mode.leave(session, why)
             sockets = len(held.tunnels) if held is not None else 0
             self._observer.audit(
                 "session_ended", vp=self.name, user=str(session.user), session=session.short, why=why, sockets=sockets
@@ -269,6 +298,7 @@ class VirtualProxy:
             await task
         for method in self.methods:
             await method.close()
+        await self.mode.close()
 
 
 def _alike(cookie: bytes) -> re.Pattern[bytes]:

@@ -179,7 +179,11 @@ async def prepared(directory: Path, plan: Plan) -> AsyncIterator[Front]:
     certificates = Certificates(directory) if plan.tls else None
     origin = f"{'https' if plan.tls else 'http'}://localhost:{free_port()}"
     seen_by_qlik = tuple(qlik_vp(name, prefix, origin, **plan.qlik) for name, prefix in plan.vps.items())
-    secure = {"tls": certificates.of_node(), "module_ssl": certificates.of_client()} if certificates else {}
+    secure: dict[str, Any] = (
+        {"tls": certificates.of_node(), "module_ssl": certificates.of_client()} if certificates else {}
+    )
+    if certificates and plan.mode:
+        secure |= {"rest_port": 0, "rest_tls": certificates.of_api()}
     config = {"virtual_proxies": seen_by_qlik, "apps": (AppSettings(APP, "Sales"),), "rest_port": None}
     node = QlikNode(SimConfig(**(config | secure | dict(plan.node)), toggles=plan.toggles), clock)
     await node.start()
@@ -211,7 +215,8 @@ async def site(directory: Path, **wishes: Any) -> AsyncIterator[Site]:
             patch.setattr("qproxy.auth.passwords.PasswordHasher", quick_hasher)
             server = Server(load(directory), front.clock)
             await server.start()
-        tell_qlik(front, server.internal_ports[0], plan.vps)
+        if plan.mode in ("", "session_module"):
+            tell_qlik(front, server.internal_ports[0], plan.vps)
         built = Site(
             front.node, front.origin, front.clock, directory, front.certificates, front.internal, server=server
         )

@@ -60,6 +60,8 @@ class Desk:
     ended: list[tuple[str, End]] = field(default_factory=list)
     events: list[LoginEvent] = field(default_factory=list)
     broken: Exception | None = None
+    renewed: list[tuple[str, bool]] = field(default_factory=list)
+    targets: dict[str, str] = field(default_factory=dict)
 
     async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
         self._check()
@@ -74,6 +76,12 @@ class Desk:
     async def find(self, session_id: str) -> Session | None:
         self._check()
         return self.sessions.get(session_id)
+
+    async def renew(self, session: Session, sure: bool) -> None:
+        self.renewed.append((session.id, sure))
+
+    async def target(self, session: Session, query: Mapping[str, str]) -> str:
+        return self.targets.get(query["targetId"], "")
 
     def audit(self, event: LoginEvent) -> None:
         self.events.append(event)

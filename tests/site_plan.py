@@ -32,6 +32,8 @@ class Plan:
     node: Mapping[str, Any] = field(default_factory=dict)
     tls: bool = False
     vps: Mapping[str, str] = field(default_factory=lambda: VPS)
+    mode: str = ""
+    """With one of the modes the node has its API on a port, and qproxy is configured to call it."""
 
 
 class Certificates:
@@ -45,11 +47,23 @@ class Certificates:
         made = self._authority.issue_cert("localhost", "127.0.0.1")
         made.cert_chain_pems[0].write_to_path(self.certificate)
         made.private_key_pem.write_to_path(self.key)
-        self.key.chmod(0o600)
+        self.client_certificate, self.client_key = directory / "client.pem", directory / "client_key.pem"
+        client = self._authority.issue_cert("QlikClient")
+        client.cert_chain_pems[0].write_to_path(self.client_certificate)
+        client.private_key_pem.write_to_path(self.client_key)
+        for key in (self.key, self.client_key):
+            key.chmod(0o600)
 
     def of_node(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(MACHINE).configure_cert(context)
+        return context
+
+    def of_api(self) -> ssl.SSLContext:
+        """The node's, which asks for a client certificate of this authority; the API says 403 to who has none."""
+        context = self.of_node()
+        context.load_verify_locations(self.root)
+        context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
     def of_client(self) -> ssl.SSLContext:
@@ -110,6 +124,16 @@ def vp_file(name: str, prefix: str, node: QlikNode, certificates: Certificates |
     return wanted
 
 
+def with_mode(mode: str, node: QlikNode, certificates: Certificates | None) -> dict[str, Any]:
+    if not mode or certificates is None:
+        return {}
+    shown = {"client_certificate": str(certificates.client_certificate), "client_key": str(certificates.client_key)}
+    return {
+        "mode": mode,
+        "qps_api": {"urls": node.rest_url, "ca": str(certificates.root), "server_name": MACHINE, **shown},
+    }
+
+
 def qlik_vp(name: str, prefix: str, origin: str, **settings: object) -> VirtualProxySettings:
     wanted: dict[str, object] = {
         "prefix": prefix,
@@ -124,6 +148,7 @@ def write_files(directory: Path, origin: str, node: QlikNode, plan: Plan, certif
     """The configuration directory, as an administrator would write it."""
     files = {"server": merged(server_file(directory, origin, certificates), yaml.safe_load(plan.server) or {})}
     for name, prefix in plan.vps.items():
-        files[name] = merged(vp_file(name, prefix, node, certificates), yaml.safe_load(plan.vp) or {})
+        wanted = merged(vp_file(name, prefix, node, certificates), with_mode(plan.mode, node, certificates))
+        files[name] = merged(wanted, yaml.safe_load(plan.vp) or {})
     for name, wanted in files.items():
         (directory / f"{name}.yaml").write_text(json.dumps(wanted, indent=2), "utf-8")  # JSON is YAML

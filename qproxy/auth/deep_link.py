@@ -25,6 +25,8 @@ class LoginState:
 
     next: str
     relogin: bool = False
+    renew: bool = False
+    """QPS forgot the session: it is to be told again, and the person to go on."""
 
 
 class DeepLinks:
@@ -43,13 +45,21 @@ class DeepLinks:
         location = f"{page}?state={self._keys.seal((b'r' if relogin else b'-') + wanted, vp)}"
         return location if len(location) <= LONGEST_LOCATION else self.login_location(vp, path, b"", relogin)
 
+    def renewal(self, vp: str, path: str, target: bytes) -> str:
+        """The login URL at which QPS is told of a session again, on the way back to `target`; "" where that cannot be
+        carried."""
+        if not safe_next(target.decode("latin-1"), path):
+            return ""
+        location = f"/{OWN}/login/{quote(vp, safe='')}?state={self._keys.seal(b'n' + target, vp)}"
+        return location if len(location) <= LONGEST_LOCATION else ""
+
     def read(self, vp: str, path: str, state: str) -> LoginState:
         """Never fails: whatever is not ours means the hub."""
         plain = self._keys.unseal(state, vp) if state else None
         if not plain:
             return LoginState(hub(path))
         wanted = plain[1:].decode("latin-1")
-        return LoginState(wanted if safe_next(wanted, path) else hub(path), plain[:1] == b"r")
+        return LoginState(wanted if safe_next(wanted, path) else hub(path), plain[:1] == b"r", plain[:1] == b"n")
 
 
 def hub(path: str) -> str:

@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, UpstreamTlsConfig, VirtualProxyConfig
+from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.config.rules import SERVER, Finding
 from qproxy.key_files import read_keys
 from qproxy.secret_files import SecretError, exposure, parse_key, read_secret, read_text
@@ -60,7 +61,10 @@ def server_files(server: ServerConfig, now: datetime) -> Iterator[Finding]:
 def vp_files(vp: VirtualProxyConfig, now: datetime) -> Iterator[Finding]:
     if vp.upstream_tls:
         yield from _ca(vp.name, ("upstream_tls", "ca"), vp.upstream_tls.ca, now)
-        yield from _client(vp.name, vp.upstream_tls, now)
+        yield from _client(vp.name, "upstream_tls", vp.upstream_tls, now)
+    if vp.qps_api:
+        yield from _ca(vp.name, ("qps_api", "ca"), vp.qps_api.ca, now)
+        yield from _client(vp.name, "qps_api", vp.qps_api, now)
     for number, login in enumerate(vp.login):
         yield from _password_file(vp.name, ("login", number, "file"), login)
 
@@ -70,10 +74,10 @@ def _listener(path: KeyPath, tls: TlsConfig | None, now: datetime) -> Iterator[F
         yield from _pair(SERVER, path, _Pair("", tls.certificate, tls.key, tls.key_password_file), now)
 
 
-def _client(file: str, tls: UpstreamTlsConfig, now: datetime) -> Iterator[Finding]:
+def _client(file: str, key: str, tls: UpstreamTlsConfig | QpsApiConfig, now: datetime) -> Iterator[Finding]:
     if tls.client_certificate and tls.client_key:
         pair = _Pair("client_", tls.client_certificate, tls.client_key, tls.client_key_password_file)
-        yield from _pair(file, ("upstream_tls",), pair, now)
+        yield from _pair(file, (key,), pair, now)
 
 
 def _pair(file: str, path: KeyPath, pair: _Pair, now: datetime) -> Iterator[Finding]:

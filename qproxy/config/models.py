@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from qproxy.config.fields import (
     AccessTarget,
@@ -44,16 +44,12 @@ from qproxy.config.names import (
     check_token,
     check_user_directory,
 )
+from qproxy.config.parts import Part
+from qproxy.config.qlik_models import Mode, QpsApiConfig
 from qproxy.model import Attributes, Lifetime
 from qproxy.settings import Problem
 
 Line = Annotated[str, AfterValidator(check_line)]
-
-
-class Part(BaseModel):
-    """A mapping of the configuration: cannot be changed once read, knows all its keys, shows no input in errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsConfig(Part):
@@ -235,6 +231,11 @@ class VirtualProxyConfig(Part):
         description="The Qlik nodes' proxy services: https://host[:port]; all https or all http."
     )
     upstream_tls: UpstreamTlsConfig | None = Field(default=None, description="How the nodes prove who they are.")
+    mode: Mode = Field(default="session_module", description="How Qlik's proxy service learns who a session is.")
+    qps_api: QpsApiConfig | None = Field(
+        default=None,
+        description="The API of Qlik's proxy service on port 4243, which is told of sessions and their ends.",
+    )
     strip_headers: tuple[Annotated[str, AfterValidator(check_token)], ...] = Field(
         default=(), description="Request headers that no browser may send, such as the header authentication header."
     )

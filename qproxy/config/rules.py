@@ -156,6 +156,7 @@ def _lifetime(file: str, path: KeyPath, lifetime: LifetimeConfig) -> Iterator[Fi
 def vp_rules(vp: VirtualProxyConfig) -> Iterator[Finding]:
     yield from _upstreams(vp)
     yield from _upstream_tls(vp)
+    yield from _mode(vp)
     yield from _lifetime(vp.name, ("lifetime",), vp.lifetime)
     if not vp.login and vp.anonymous != "always":
         yield Finding(vp.name, ("login",), "names no way to log in: give one, or set anonymous to always")
@@ -189,6 +190,20 @@ def _upstream_tls(vp: VirtualProxyConfig) -> Iterator[Finding]:
         yield Finding(vp.name, ("upstream_tls",), "is given, but the upstreams are http: nothing would be verified")
     if tls and (tls.client_certificate is None) != (tls.client_key is None):
         yield Finding(vp.name, ("upstream_tls",), "needs client_certificate and client_key together, or neither")
+
+
+def _mode(vp: VirtualProxyConfig) -> Iterator[Finding]:
+    api = vp.qps_api
+    if vp.mode != "session_module" and api is None:
+        text = f"is {vp.mode}, which needs qps_api: the address and the client certificate for Qlik's API on port 4243"
+        yield Finding(vp.name, ("mode",), text)
+    for number, origin in enumerate(api.urls or () if api else ()):
+        if origin.scheme != "https":
+            text = "must be https: the client certificate is all that the API knows us by"
+            yield Finding(vp.name, ("qps_api", "urls", number), text)
+    if api and api.urls and len(api.urls) != len(vp.upstreams):
+        text = f"are {len(api.urls)}, upstreams are {len(vp.upstreams)}: name the API of each node, in the same order"
+        yield Finding(vp.name, ("qps_api", "urls"), text)
 
 
 def rules_between(server: ServerConfig | None, vps: Sequence[VirtualProxyConfig]) -> Iterator[Finding]:

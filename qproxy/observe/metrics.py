@@ -52,6 +52,9 @@ class Metrics:
         self._refused = self._counter(
             "qproxy_internal_refused", "Requests that the internal listener refused.", "reason"
         )
+        self._api_calls = self._counter(
+            "qproxy_qps_api_calls", "Calls of the API of Qlik's proxy service.", "vp", "call", "outcome"
+        )
         self._store_errors = self._counter("qproxy_store_errors", "Times that the session store failed.", "vp")
 
     def _make_gauges(self) -> None:
@@ -103,6 +106,10 @@ class Metrics:
         if name == vp and word == endpoint:
             self._module[vp, endpoint, status] = children
         return children
+
+    def qps_api_call(self, vp: str, call: str, outcome: str) -> None:
+        """`call` and `outcome` are words of qproxy.modes and qproxy.qps."""
+        self._api_calls.labels(self._traffic.known(vp), call, outcome).inc()
 
     def internal_refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()

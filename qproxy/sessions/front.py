@@ -123,6 +123,19 @@ class Sessions:
         await self._make_room(session.vp)
         return kept
 
+    async def link(self, session: Session, qlik_id: str) -> Session | None:
+        """Notes under which id QPS knows it; gives back what is kept, perhaps another worker's; None if it is over.
+
+        `qlik_id` "" changes nothing: it asks what other workers noted.
+        """
+        kept = await (self.store.link(session, qlik_id) if qlik_id else self.store.get(session.vp, session.id))
+        key = store_key(session.vp, session.id)
+        if kept is None:
+            self._gone(key, End.LOGOUT)
+            return None
+        known = (session.vp, session.id) in self._cache.entries  # if not, it may have ended while the store was asked
+        return self._cache.keep(kept, key) if known else kept
+
     async def end(self, vp: str, session_id: str, why: End = End.LOGOUT) -> Session | None:
         """Ends it everywhere: here at once, on other workers within a second. None if there was none (any more).
 

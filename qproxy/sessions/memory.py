@@ -5,6 +5,7 @@ Must not be used by several workers: each would have sessions of its own. Nothin
 
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from qproxy.model import End, Lifetime, Session, User
@@ -36,6 +37,16 @@ class MemoryStore:
     async def get(self, vp: str, session_id: str) -> Session | None:
         self._require_open()
         return self._find(vp, store_key(vp, session_id))
+
+    async def link(self, session: Session, qlik_id: str) -> Session | None:
+        self._require_open()
+        key = store_key(session.vp, session.id)
+        kept = self._find(session.vp, key)
+        if kept is None or kept.qlik_id != session.qlik_id:
+            return kept
+        linked = replace(kept, qlik_id=qlik_id)
+        self._groups[session.vp, kept.by_qlik][key] = linked
+        return linked
 
     async def of_user(self, vp: str, user: User) -> list[Session]:
         self._require_open()

@@ -56,6 +56,7 @@ def _fields(session: Session) -> dict[str, Any]:
         "created": session.created,
         "by_qlik": session.by_qlik,
         "relogin": session.relogin,
+        "qlik_id": session.qlik_id,
     }
 
 
@@ -70,4 +71,5 @@ def _session(fields: dict[str, Any], last_seen: float) -> Session:
         last_seen=last_seen,
         by_qlik=fields["by_qlik"],
         relogin=fields["relogin"],
+        qlik_id=fields.get("qlik_id", ""),
     )

@@ -7,6 +7,7 @@ write the file can keep a session from being idle, but not prolong its absolute 
 
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +50,9 @@ class SqliteStore:
 
     async def get(self, vp: str, session_id: str) -> Session | None:
         return await self._database.run(partial(self._read, store_key(vp, session_id)))
+
+    async def link(self, session: Session, qlik_id: str) -> Session | None:
+        return await self._database.write(partial(self._link, session, qlik_id))
 
     async def of_user(self, vp: str, user: User) -> list[Session]:
         return await self._database.run(partial(self._of_user, vp, user))
@@ -107,6 +111,15 @@ class SqliteStore:
         connection.execute("DELETE FROM session WHERE key = ?", (key,))
         connection.execute(PUT, (key, session.vp, session.by_qlik, *self._sealed(session, key)))
         return session
+
+    def _link(self, session: Session, qlik_id: str, connection: sqlite3.Connection) -> Session | None:
+        key = store_key(session.vp, session.id)
+        kept = self._read(key, connection)
+        if kept is None or kept.qlik_id != session.qlik_id:
+            return kept
+        linked = replace(kept, qlik_id=qlik_id)
+        connection.execute("UPDATE session SET record = ? WHERE key = ?", (self._records.seal(linked, key), key))
+        return linked
 
     def _sealed(self, session: Session, key: bytes) -> tuple[bytes, float, float, bytes]:
         mark = self._records.user_marks(session.vp, session.user)[0]

@@ -71,6 +71,14 @@ class Store(Protocol):
 
     async def get(self, vp: str, session_id: str) -> Session | None: ...
 
+    async def link(self, session: Session, qlik_id: str) -> Session | None:
+        """Notes under which id QPS knows the session from now on, and gives back what is kept.
+
+        That is another worker's, unchanged, if the kept record's `qlik_id` is no longer `session.qlik_id`; None, and
+        nothing is kept, if the session has ended.
+        """
+        ...
+
     async def of_user(self, vp: str, user: User) -> list[Session]:
         """All of that user's, in the order they were put; names are compared as `same_user` says."""
         ...

@@ -4,7 +4,7 @@ A seam, so that the flow can be tried without Qlik and cannot reach further into
 must decide nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,14 @@ class LoginDesk(Protocol):
 
     async def find(self, session_id: str) -> Session | None:
         """The living session of this virtual proxy with that id. May raise Refused."""
+        ...
+
+    async def renew(self, session: Session, sure: bool) -> None:
+        """QPS is told of the session again: surely forgotten, or (not `sure`) somebody says so. May raise Refused."""
+        ...
+
+    async def target(self, session: Session, query: Mapping[str, str]) -> str:
+        """The address for which QPS sent somebody to the login with this query, or "". It may be any text."""
         ...
 
     def audit(self, event: LoginEvent) -> None: ...

@@ -6,11 +6,13 @@
     POST /qproxy/logout/{vp}            the end of the session
     GET  /qproxy/healthz                "ok"
 
-It keeps nothing between two requests. It must not judge credentials (auth), keep sessions (the desk does), or use any
-other parameter of the URL: Qlik adds `targetId` and `proxyRestUri`, which anybody can make up.
+It keeps nothing between two requests. It must not judge credentials (auth) or keep sessions (the desk does). Of other
+parameters of the URL only Qlik's `targetId` and `proxyRestUri` are read, which anybody can make up: they go to the
+desk, and what it makes of them is judged before anybody is sent there.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,7 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from qproxy import cookies
-from qproxy.auth.deep_link import DeepLinks, LoginState, as_location
+from qproxy.auth.deep_link import DeepLinks, LoginState, as_location, safe_next
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse, Send
 from qproxy.errors import Failure, Refused
@@ -38,6 +40,7 @@ STATUS: Final[Mapping[Reason, int]] = {
     Reason.BUSY: 503,
     Reason.UNAVAILABLE: 503,
 }
+TARGET_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 LONGEST_SHOWN_NAME: Final = 128
 MOST_COOKIES: Final = 4
 """Of one browser's cookies of one name, so many are looked at."""
@@ -103,6 +106,11 @@ class Visit:
         name = self.form.get("name", "")[:LONGEST_SHOWN_NAME]
         return "".join(letter if letter.isprintable() else "?" for letter in name)
 
+    @property
+    def from_qlik(self) -> bool:
+        """Whether QPS sent the browser here, or somebody who writes such an address."""
+        return not self.query.get("state") and TARGET_ID.fullmatch(self.query.get("targetId", "")) is not None
+
     def event(self, outcome: str, user: str = "", session: str = "") -> LoginEvent:
         method = self.method.name
         return LoginEvent(
@@ -117,8 +125,11 @@ class LoginFlow:
 
     async def open_login(self, request: web.Request, desk: LoginDesk) -> web.Response:
         visit = self._visit(request, desk)
-        if not visit.state.relogin and await _logged_in(visit):
-            return _onward(visit)
+        living = None if visit.state.relogin else await _logged_in(visit)
+        if living is not None:
+            if visit.state.renew or visit.from_qlik:
+                await desk.renew(living, visit.state.renew)
+            return await _onward(visit, living)
         return await self._answer(visit, await visit.method.step(_login_request(visit)))
 
     async def post_login(self, request: web.Request, desk: LoginDesk) -> web.Response:
@@ -192,7 +203,7 @@ async def _accepted(visit: Visit, accept: Accept) -> web.Response:
     for before in await _living(desk, visit.sessions):
         await desk.end_session(before.id, End.REPLACED)
     desk.audit(visit.event("accepted", str(user), session.short))
-    response = _onward(visit)
+    response = await _onward(visit, session)
     cookie = cookies.set_cookie(desk.cookie_name, session.id, secure=desk.secure, same_site=desk.same_site)
     response.headers.add("Set-Cookie", cookie)
     return response
@@ -229,8 +240,14 @@ def _with_binding(response: web.Response, guard: FormGuard) -> web.Response:
     return response
 
 
-def _onward(visit: Visit) -> web.Response:
-    return see_other(origin(visit.desk, visit.host) + as_location(visit.state.next))
+async def _onward(visit: Visit, session: Session) -> web.Response:
+    """To where the person wanted to go, which QPS may know (it is then judged like any other text)."""
+    here, wanted = origin(visit.desk, visit.host), visit.state.next
+    if visit.from_qlik:
+        told = (await visit.desk.target(session, visit.query)).partition("#")[0]
+        target = next((told[len(one) :] for one in visit.desk.public_origins if told.startswith(f"{one}/")), "")
+        wanted = target if safe_next(target, visit.desk.path) else wanted
+    return see_other(here + as_location(wanted))
 
 
 def _login_request(visit: Visit) -> LoginRequest:
@@ -246,7 +263,7 @@ async def _living(desk: LoginDesk, ids: tuple[str, ...]) -> list[Session]:
     return [session for session in found if session is not None]
 
 
-async def _logged_in(visit: Visit) -> bool:
+async def _logged_in(visit: Visit) -> Session | None:
     """By one cookie of ours; a session that Qlik made (an anonymous one) is no login, and two cookies are none."""
     found = await _living(visit.desk, visit.sessions) if len(visit.sessions) == 1 else []
-    return any(not session.by_qlik for session in found)
+    return next((session for session in found if not session.by_qlik), None)

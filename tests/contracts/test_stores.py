@@ -85,6 +85,41 @@ async def test_attributes_keep_their_order_and_repetitions(store: Store) -> None
     assert found.attributes.pairs == pairs
 
 
+# --- under which id QPS knows it ---
+
+
+async def test_what_qps_calls_a_session_is_noted_and_can_be_noted_again(store: Store) -> None:
+    first = await store.put(a_session("one"))
+    linked = await store.link(first, "qlik-1")
+    assert linked == replace(first, qlik_id="qlik-1")
+    assert await store.link(linked, "qlik-2") == replace(first, qlik_id="qlik-2")
+    assert await store.get("sales", "one") == replace(first, qlik_id="qlik-2")
+
+
+async def test_of_two_workers_that_note_it_at_once_the_first_one_is_right(store: Store) -> None:
+    first = await store.put(a_session("one"))
+    await asyncio.gather(store.link(first, "qlik-1"), store.link(first, "qlik-2"))
+    kept = await store.get("sales", "one")
+    assert kept is not None
+    assert await store.link(first, "qlik-3") == kept
+    assert kept.qlik_id in {"qlik-1", "qlik-2"}
+
+
+async def test_a_session_that_has_ended_does_not_come_back_by_a_note(store: Store) -> None:
+    first = await store.put(a_session("one"))
+    await store.delete("sales", "one", End.LOGOUT, START)
+    assert await store.link(first, "qlik-1") is None
+    assert await store.get("sales", "one") is None
+
+
+async def test_a_note_leaves_the_last_seen_time_alone(store: Store) -> None:
+    first = await store.put(a_session("one"))
+    await store.seen({("sales", "one"): START + 9})
+    linked = await store.link(first, "qlik-1")
+    assert linked is not None
+    assert linked.last_seen == START + 9
+
+
 # --- an id has one owner ---
 
 
