@@ -62,7 +62,7 @@ class Toggles:
     legacy_auth: bool | None = None  # send browsers to port 4244 instead of internal_* pages
     host_mismatch: int = 400
     module_error: str = "redirect"  # redirect, 500
-    post_unauth: int = 403
+    post_unauth: int = 403  # 302: sent to the login like a GET
     logout_calls: str = "user"  # user, session, both
     cache_ttl_s: float | None = None  # None: a validated session is never asked for again
     user_after_first_message: bool = False

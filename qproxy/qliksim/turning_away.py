@@ -45,9 +45,10 @@ def _wanted(exchange: Exchange) -> str:
 
 
 async def turn_away(exchange: Exchange) -> web.StreamResponse:
-    """GET and HEAD are sent to the login, anything else is refused."""
-    if exchange.request.method not in ("GET", "HEAD"):
-        return exchange.answer(exchange.core.toggles.post_unauth)
+    """GET and HEAD are sent to the login, anything else is refused (or sent there too, by a toggle)."""
+    refusal = exchange.core.toggles.post_unauth
+    if exchange.request.method not in ("GET", "HEAD") and refusal != 302:
+        return exchange.answer(refusal)
     response = exchange.answer(302, "", headers=[("Location", login_address(exchange))])
     if exchange.core.toggles.close_after_302:
         await _send_and_close(exchange, response)
