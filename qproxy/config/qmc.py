@@ -10,6 +10,11 @@ from qproxy.config.fields import split_host_port
 from qproxy.config.models import Config, PublicConfig, VirtualProxyConfig
 
 ANONYMOUS = {"none": "No anonymous user", "allow": "Allow anonymous user", "always": "Always anonymous user"}
+METHOD = {
+    "session_module": "a session module needs no other method",
+    "session_api": "told sessions need no other method",
+    "ticket": "qproxy asks for the tickets",
+}
 SAME_SITE = {"lax": "Lax", "none": "None", "strict": "Strict"}
 
 
@@ -29,7 +34,7 @@ def login_url(public: PublicConfig, vp: str) -> str:
 
 def qmc_values(config: Config, vp: VirtualProxyConfig) -> tuple[QmcValue, ...]:
     """The fields in the order in which the QMC shows them."""
-    return (*_identification(vp), *_authentication(config, vp), *_advanced(config, vp), *_elsewhere(vp))
+    return (*_identification(vp), *_authentication(config, vp), *_advanced(config, vp), *_elsewhere(vp), *_api(vp))
 
 
 def _identification(vp: VirtualProxyConfig) -> list[QmcValue]:
@@ -47,7 +52,7 @@ def _identification(vp: VirtualProxyConfig) -> list[QmcValue]:
 def _authentication(config: Config, vp: VirtualProxyConfig) -> list[QmcValue]:
     return [
         QmcValue("Authentication", "Anonymous access mode", ANONYMOUS[vp.anonymous]),
-        QmcValue("Authentication", "Authentication method", "Ticket", "a session module needs no other method"),
+        QmcValue("Authentication", "Authentication method", "Ticket", METHOD[vp.mode]),
         QmcValue("Authentication", "Authentication module redirect URI", login_url(config.server.public, vp.name)),
         QmcValue("Load balancing", "Load balancing nodes", "at least one engine node", "empty: no app would open"),
     ]
@@ -58,11 +63,27 @@ def _advanced(config: Config, vp: VirtualProxyConfig) -> list[QmcValue]:
     scheme = "https" if https else "http"
     secure = "on" if config.server.public.url.scheme == "https" else "off"
     return [
-        QmcValue("Advanced", "Session module base URI", config.server.internal.session_module(vp.name)),
+        _module(config, vp),
         QmcValue("Advanced", "Session cookie domain", "", "empty: the cookie is for one host only"),
         QmcValue("Advanced", f"Has secure attribute ({scheme})", secure),
         QmcValue("Advanced", f"SameSite attribute ({scheme})", same_site),
         QmcValue("Advanced", "Host allow list", ", ".join(allowed_hosts(config, vp)), "add; no scheme and no port"),
+    ]
+
+
+def _module(config: Config, vp: VirtualProxyConfig) -> QmcValue:
+    if vp.mode == "session_module":
+        return QmcValue("Advanced", "Session module base URI", config.server.internal.session_module(vp.name))
+    return QmcValue("Advanced", "Session module base URI", "", f"empty: in mode {vp.mode} qproxy calls Qlik")
+
+
+def _api(vp: VirtualProxyConfig) -> list[QmcValue]:
+    if vp.qps_api is None:
+        return []
+    ports = sorted({str(url.port) for url in vp.qps_api.of(vp.upstreams)})
+    return [
+        QmcValue("Proxies > Ports", "REST API listen port", ", ".join(ports), "open it for qproxy's machine"),
+        QmcValue("Certificates", "Export, with secrets key", "client.pem, client_key.pem, root.pem", "for qps_api"),
     ]
 
 
