@@ -18,10 +18,9 @@ from qproxy.sessions.front import Sessions
 
 log = logging.getLogger("qproxy.modes")
 
-ONCE_IN = 30.0
-"""Seconds: refused again so soon after QPS was told once more, telling it does not help."""
-JUST_NOW = 10.0
-"""Seconds: requests that were refused together are answered by one renewal."""
+ONCE_IN = 15.0
+"""Seconds: refused again so soon after QPS was told once more, telling it does not help. Requests that were refused
+together are answered by one renewal."""
 MOST_STANDINGS = 20_000
 FAREWELLS = 5.0
 """Seconds in which, at the end of qproxy, QPS may still be told of sessions that ended."""
@@ -96,12 +95,13 @@ class Mode:
         return standing is not None and began <= standing.renewed
 
     async def renew(self, session: Session, sure: bool = True) -> None:
-        """Tell QPS again. Not `sure`: only if no node knows it, since anybody can claim so. Raises QpsError."""
+        """Tell QPS again. Not `sure`: only if its nodes say that they forgot it, since anybody can claim so. Raises
+        QpsError, StoreUnavailable."""
         if not self.renews:
             return
         standing = self._standing(session)
         async with standing.lock:
-            if self._now() - standing.renewed < JUST_NOW or (not sure and await self._known(session)):
+            if self._now() - standing.renewed < ONCE_IN or (not sure and not await self._forgotten(session)):
                 return
             kept = await self.site.sessions.link(session, "")
             if kept is not None and kept.qlik_id == session.qlik_id:
@@ -113,15 +113,16 @@ class Mode:
         """`node`: the one that must know it, "" for any. Raises QpsError."""
         return session
 
-    async def _known(self, session: Session) -> bool:
-        """Whether one of the nodes that can be asked knows it."""
-        return any(await asyncio.gather(*(self._known_to(api, session.for_qlik) for api in self.site.apis)))
+    async def _forgotten(self, session: Session) -> bool:
+        """Whether nodes can be asked, and none of them knows it."""
+        known = await asyncio.gather(*(self._known_to(api, session.for_qlik) for api in self.site.apis))
+        return False in known and True not in known
 
-    async def _known_to(self, api: QpsApi, qlik_id: str) -> bool:
+    async def _known_to(self, api: QpsApi, qlik_id: str) -> bool | None:
         try:
             return await self._counted("knows", api.knows(qlik_id))
         except QpsError:
-            return False
+            return None
 
     def _standing(self, session: Session) -> Standing:
         standing = self._standings.get(session.id)

@@ -188,7 +188,7 @@ class Road:
         if answer.cookies:
             answer.cookies = self._their_cookies(vp, session, answer.cookies)
         if head.method == b"DELETE" and session is not None and _is_hub_logout(vp, head, answer):
-            vp.end_soon(session.id, End.HUB_LOGOUT)
+            vp.logged_out_in_hub(session)
             answer.cookies.append(_gone(vp))
         return None
 

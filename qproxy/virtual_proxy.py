@@ -235,6 +235,18 @@ class VirtualProxy:
         """`end_session` for callers that cannot wait; a store that fails is logged, the session then stays."""
         self._spawn(self._end_logged(session_id, why))
 
+    def logged_out_in_hub(self, session: Session) -> None:
+        """QPS ended all sessions of that user with it; where it cannot tell us so, they end here."""
+        self.end_soon(session.id, End.HUB_LOGOUT)
+        if self.mode.renews:
+            self._spawn(self._end_others_logged(session))
+
+    async def _end_others_logged(self, session: Session) -> None:
+        try:
+            await self.end_user(session.user, End.HUB_LOGOUT)
+        except StoreUnavailable as error:
+            log.error("%s: the other sessions of %s could not be ended: %s", self.name, session.user, error)
+
     async def _end_logged(self, session_id: str, why: End) -> None:
         try:
             await self.end_session(session_id, why)

@@ -70,6 +70,16 @@ def test_the_values_for_the_qmc_are_those_of_the_files(site: ConfigSite) -> None
     }
 
 
+@pytest.mark.parametrize(("mode", "module"), [("session_module", True), ("session_api", False), ("ticket", False)])
+def test_the_values_for_the_qmc_follow_the_mode(tmp_path: Path, mode: str, module: bool) -> None:
+    site = ConfigSite(tmp_path).with_files()
+    api = "ca: ../certs/root.pem, client_certificate: ../certs/client.pem, client_key: ../certs/client_key.pem"
+    values = qmc(site.write(sales=f"{SALES}mode: {mode}\nqps_api: {{{api}}}\n"))
+    assert bool(values["Session module base URI"]) is module
+    assert values["REST API listen port"] == "4243"
+    assert "client_key.pem" in values["Export, with secrets key"]
+
+
 def test_the_host_allow_list_has_every_name_once_and_no_port(site: ConfigSite) -> None:
     server = SERVER.replace("listen:", "names: [bi.example.com:8443, bi2.example.com]\n  listen:")
     site.write(server, sales=SALES + "allowed_origins: https://intranet.example.com:1234\n")

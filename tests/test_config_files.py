@@ -103,6 +103,13 @@ DAMAGES = [
 ]
 
 
+def test_the_files_of_qliks_api_are_judged_like_the_others(site: ConfigSite) -> None:
+    be_of_another_key(site.root / "certs/client_key.pem")
+    files = "ca: ../certs/gone.pem, client_certificate: ../certs/client.pem, client_key: ../certs/client_key.pem"
+    problems = site.write(sales=f"{SALES}mode: session_api\nqps_api: {{{files}}}\n").problems()
+    assert [problem.split(": ")[1] for problem in problems] == ["qps_api.ca", "qps_api.client_key"]
+
+
 @pytest.mark.parametrize(("name", "damage", "place", "words"), DAMAGES)
 def test_a_damaged_certificate_or_key_is_refused(
     site: ConfigSite, name: str, damage: Callable[[Path], None], place: str, words: str

@@ -180,6 +180,26 @@ SALES_ROWS = [
         "https://q\nupstream_tls: {ca: x, client_key: y}",
         "5:15: upstream_tls: needs client_certificate and client_key together, or neither",
     ),
+    ("mode without API", "anonymous:", "mode: ticket\nanonymous:", "5:7: mode: is ticket, which needs qps_api"),
+    ("unknown mode", "anonymous:", "mode: push\nanonymous:", "5:7: mode: must be 'session_module', 'session_api' or"),
+    (
+        "API without certificate",
+        "anonymous:",
+        "qps_api: {ca: x, client_key: y}\nanonymous:",
+        "5:1: qps_api.client_certificate: is missing",
+    ),
+    (
+        "API over http",
+        "anonymous:",
+        "qps_api: {urls: 'http://q:4243', ca: x, client_certificate: y, client_key: z}\nanonymous:",
+        "qps_api.urls: must be https: the client certificate is all that the API knows us by",
+    ),
+    (
+        "another number of APIs",
+        "anonymous:",
+        "qps_api: {urls: ['https://q:1', 'https://r:1'], ca: x, client_certificate: y, client_key: z}\nanonymous:",
+        "qps_api.urls: are 2, upstreams are 1: name the API of each node, in the same order",
+    ),
     (
         "no path",
         "anonymous:",

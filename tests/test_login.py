@@ -5,7 +5,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from login_site import KEYS, PASSWORD, Browser, Desk, Reply, Site, open_site, password_method, sales_site, user_file
+from login_site import (
+    KEYS,
+    ORIGIN,
+    PASSWORD,
+    Browser,
+    Desk,
+    Reply,
+    Site,
+    open_site,
+    password_method,
+    sales_site,
+    user_file,
+)
 
 from qproxy.auth import Accept, Answer, Ask, Field, LoginRequest, Send
 from qproxy.auth.deep_link import DeepLinks
@@ -122,6 +134,62 @@ async def test_who_qlik_did_not_accept_is_asked_again_although_logged_in(site: S
     page = await browser.get(deep(relogin=True))
     assert page.status == 200
     assert "did not accept" in page.message
+
+
+# --- QPS forgot a session that lives here, or somebody says so ---
+
+
+async def renewed(site: Site, login: str) -> Reply:
+    browser = site.browser()
+    await browser.log_in()
+    site.desk.renewed.clear()
+    return await browser.get(login)
+
+
+async def test_qlik_is_told_again_of_whom_it_forgot_and_the_person_goes_on(site: Site) -> None:
+    reply = await renewed(site, DeepLinks(KEYS).renewal("sales", "/sales", SHEET))
+    assert (reply.status, reply.location) == (303, ORIGIN + SHEET.decode())
+    assert site.desk.renewed == [(next(iter(site.desk.sessions)), True)]
+
+
+async def test_what_anybody_can_write_is_told_as_a_mere_claim(site: Site) -> None:
+    reply = await renewed(site, "/qproxy/login/sales?targetId=t-1")
+    assert (reply.status, reply.location) == (303, f"{ORIGIN}/sales/hub/")
+    assert [sure for _, sure in site.desk.renewed] == [False]
+
+
+async def test_whose_session_is_over_meanwhile_logs_in_and_comes_to_the_same_place(site: Site) -> None:
+    reply = await site.browser().log_in(DeepLinks(KEYS).renewal("sales", "/sales", SHEET))
+    assert reply.location == ORIGIN + SHEET.decode()
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?state=x&targetId=t-1", "?targetId=", "?targetId=a%20b", "?targetId=" + "x" * 65]
+)
+async def test_nothing_is_renewed_without_a_reason(site: Site, query: str) -> None:
+    assert (await renewed(site, f"/qproxy/login/sales{query}")).status == 303
+    assert site.desk.renewed == []
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        (f"{ORIGIN}/sales/sense/app/a?x=%2F#sheet", "/sales/sense/app/a?x=%2F"),
+        (f"{ORIGIN}/sales/å", "/sales/%E5"),
+        (f"{ORIGIN}/finance/hub/", "/sales/hub/"),
+        (f"{ORIGIN}.evil.test/sales/", "/sales/hub/"),
+        (f"{ORIGIN}@evil.test/sales/", "/sales/hub/"),
+        (f"{ORIGIN}/sales//evil.test/", "/sales/hub/"),
+        (f"{ORIGIN}/sales/\r\nSet-Cookie: a=b", "/sales/hub/"),
+        (f"{ORIGIN}/sales/日本", "/sales/hub/"),
+        ("//evil.test/sales/", "/sales/hub/"),
+        ("javascript:alert(1)", "/sales/hub/"),
+    ],
+)
+async def test_what_qlik_says_a_target_id_stands_for_is_judged(site: Site, target: str, location: str) -> None:
+    site.desk.targets["t-1"] = target
+    reply = await site.browser().log_in("/qproxy/login/sales?targetId=t-1&proxyRestUri=https%3a%2f%2fevil.test%2f")
+    assert reply.location == ORIGIN + location
 
 
 async def test_a_session_made_by_a_relogin_says_so(site: Site) -> None:

@@ -125,11 +125,13 @@ async def test_whether_qlik_knows_a_session(qlik: Qlik, status: int, says: str, 
 async def test_telling_what_qlik_knows_already_is_no_failure(qlik: Qlik, status: int) -> None:
     qlik.status, qlik.says = status, f"Session with id {SECRET} already exists"
     await qlik.api.add_session(SECRET, ANN, GROUPS)
+    assert len(qlik.asked) == 1
 
 
 async def test_ending_what_qlik_does_not_know_is_no_failure(qlik: Qlik) -> None:
     qlik.status = 404
     await qlik.api.end_session(SECRET)
+    assert len(qlik.asked) == 1
 
 
 # --- odd answers ---

@@ -140,6 +140,16 @@ def test_a_deep_link_that_is_too_long_is_forgotten() -> None:
     assert LINKS.login_location("sales", "/sales", b"/sales/" + b"x" * 9_000) == "/qproxy/login/sales"
 
 
+def test_a_renewal_leads_back_and_is_neither_login_nor_relogin() -> None:
+    read = LINKS.read("sales", "/sales", LINKS.renewal("sales", "/sales", b"/sales/x?a=%2F").partition("state=")[2])
+    assert (read.next, read.renew, read.relogin) == ("/sales/x?a=%2F", True, False)
+
+
+@pytest.mark.parametrize("target", [b"/sales//evil.test", b"/finance/", b"/sales/" + b"x" * 9_000])
+def test_a_renewal_that_could_not_lead_back_is_none(target: bytes) -> None:
+    assert LINKS.renewal("sales", "/sales", target) == ""
+
+
 def test_a_relogin_is_remembered_even_where_the_deep_link_is_not() -> None:
     state = LINKS.login_location("sales", "/sales", b"/sales/" + b"x" * 9_000, relogin=True).partition("state=")[2]
     assert LINKS.read("sales", "/sales", state).relogin

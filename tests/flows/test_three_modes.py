@@ -93,6 +93,18 @@ async def test_the_hubs_own_logout_ends_it_everywhere(qlik: Site) -> None:
     assert names(qlik) == []
 
 
+async def test_the_hubs_logout_ends_that_users_sessions_in_other_browsers_too(qlik: Site) -> None:
+    person, elsewhere, somebody = qlik.browser(), qlik.browser(), qlik.browser()
+    await qlik.log_in(person)
+    await qlik.log_in(elsewhere)
+    await qlik.log_in(somebody, name="bob")
+    for one in (person, elsewhere, somebody):
+        await qlik.status(one, "/sales/hub/")
+    await qlik.status(person, "/sales/qps/user", method="DELETE")
+    await eventually(lambda: len(qlik.server.sessions) == 1)
+    assert [await qlik.status(one, "/sales/hub/") for one in (elsewhere, somebody)] == [302, 200]
+
+
 async def test_qlik_is_told_of_a_session_whose_time_is_over_here(qlik: Site) -> None:
     person = qlik.browser()
     await qlik.log_in(person)
