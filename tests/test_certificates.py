@@ -41,6 +41,13 @@ async def test_an_expired_certificate_makes_qproxy_not_ready(tmp_path: Path, exp
     assert "public" in reason
 
 
+async def test_those_for_qliks_api_are_watched_too(tmp_path: Path) -> None:
+    async with site(tmp_path, tls=True, mode="session_api", vps={"sales": "sales"}) as qlik:
+        left = certificate_lifetimes(qlik.server.config, time.time())
+    assert left["sales qps_api ca"] > 0
+    assert left["sales qps_api client"] > 0
+
+
 async def test_a_certificate_that_is_gone_counts_as_expired(tmp_path: Path) -> None:
     async with site(tmp_path, tls=True) as qlik:
         assert qlik.certificates is not None

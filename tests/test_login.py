@@ -175,7 +175,7 @@ async def test_nothing_is_renewed_without_a_reason(site: Site, query: str) -> No
     ("target", "location"),
     [
         (f"{ORIGIN}/sales/sense/app/a?x=%2F#sheet", "/sales/sense/app/a?x=%2F"),
-        (f"{ORIGIN}/sales/å", "/sales/%E5"),
+        (f"{ORIGIN}/sales/å", "/sales/hub/"),
         (f"{ORIGIN}/finance/hub/", "/sales/hub/"),
         (f"{ORIGIN}.evil.test/sales/", "/sales/hub/"),
         (f"{ORIGIN}@evil.test/sales/", "/sales/hub/"),

@@ -74,6 +74,21 @@ async def test_an_end_that_the_store_refuses_is_in_the_log_without_the_id(
     assert login.id not in caplog.text
 
 
+async def test_what_cannot_be_done_in_the_background_is_in_the_log_without_the_id(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with site(tmp_path, tls=True, mode="session_api") as opened:
+        vp = opened.server.vps["sales"]
+        login = await vp.open_session(ANN, NOTHING, relogin=False)
+        await opened.server.store.close()
+        vp.renew_soon(login)
+        vp.logged_out_in_hub(login)
+        await vp.close()
+    for words in ("told of session", "could not be ended", "other sessions of SALES\\ann could not be ended"):
+        assert words in caplog.text
+    assert login.id not in caplog.text
+
+
 @pytest.fixture
 async def qlik(tmp_path: Path) -> AsyncIterator[Site]:
     async with site(tmp_path) as opened:

@@ -171,6 +171,24 @@ async def test_the_client_certificate_is_shown_at_the_api_only(ticket: Site) -> 
     assert ticket.node.journal("http") == []
 
 
+async def test_neither_tickets_nor_qliks_ids_stand_in_a_log_or_reach_the_browser(
+    ticket: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    person = ticket.browser()
+    await ticket.log_in(person)
+    await ticket.node.restart()
+    await through(ticket, person, SHEET)
+    secrets = [json.loads(entry.reply)["Ticket"] for entry in ticket.node.journal("rest") if entry.method == "POST"]
+    secrets += [session.id for session in ticket.node.sessions("sales")]
+    await ticket.log_out(person)
+    await ticket.server.stop()
+    logs = [(ticket.directory / name).read_text() for name in ("access.log", "audit.log")]
+    said = "\n".join([*logs, *ticket.seen, *(record.getMessage() for record in caplog.records)])
+    assert len(secrets) == 3
+    assert [secret for secret in secrets if secret in said] == []
+
+
 # --- the end of a session, told to QPS ---
 
 
