@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeVar
 
 from qproxy.model import End, Session
@@ -21,7 +22,11 @@ log = logging.getLogger("qproxy.modes")
 ONCE_IN = 15.0
 """Seconds: refused again so soon after QPS was told once more, telling it does not help. Requests that were refused
 together are answered by one renewal."""
+NOT_NOW = 2.0
+"""Seconds in which QPS is not tried again after it could not be told."""
 MOST_STANDINGS = 20_000
+AT_ONCE = 8
+"""Ends of sessions that QPS is told of at the same time: thousands may end in one sweep."""
 FAREWELLS = 5.0
 """Seconds in which, at the end of qproxy, QPS may still be told of sessions that ended."""
 
@@ -34,10 +39,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Standing:
-    """What is known of one session that QPS refused: the node that did, and when QPS was last told of it again."""
+    """What this worker knows of a session that QPS refused: the node that did, and when QPS was told of it again, or
+    could not be (the loop's time)."""
 
     node: str = ""
     renewed: float = float("-inf")
+    failed: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -58,6 +65,15 @@ class Site:
     pauses: Sequence[float] = PAUSES
 
 
+class Refusal(Enum):
+    """What may help a request that QPS refused."""
+
+    AGAIN = "told meanwhile: the same request once more"
+    RENEW = "to tell QPS again"
+    LATER = "to wait: QPS cannot be told at the moment"
+    FINAL = "nothing of ours: a new login"
+
+
 class Mode:
     """`session_module`, and what the others have in common with it."""
 
@@ -70,6 +86,7 @@ class Mode:
         self.site = site
         self._standings: dict[str, Standing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._farewells = asyncio.Semaphore(AT_ONCE)
 
     # at the login, and when QPS forgot
 
@@ -81,31 +98,43 @@ class Mode:
             log.warning("%s: Qlik could not be told of session %s: %s", self.site.vp, session.short, error)
             return session
 
-    def may_renew(self, session: Session, node: str) -> bool:
-        """Whether telling QPS again may help a request that `node` refused."""
+    def refused(self, session: Session, began: float, node: str) -> Refusal:
+        """`node` refused a request that began then (the loop's time)."""
         if not self.renews:
-            return False
-        standing = self._standing(session)
+            return Refusal.FINAL
+        standing, now = self._standing(session), asyncio.get_running_loop().time()
+        if began <= standing.renewed:
+            return Refusal.AGAIN
         standing.node = node
-        return self._now() - standing.renewed >= ONCE_IN
+        if now - standing.failed < NOT_NOW:
+            return Refusal.LATER
+        return Refusal.RENEW if now - standing.renewed >= ONCE_IN else Refusal.FINAL
 
-    def renewed_since(self, session: Session, began: float) -> bool:
-        """Whether QPS was told again after a request began (the loop's time), so that it may be accepted now."""
-        standing = self._standings.get(session.id)
-        return standing is not None and began <= standing.renewed
+    async def renew(self, session: Session) -> None:
+        """After a refusal seen here: QPS is told again. Raises QpsError, StoreUnavailable."""
+        if self.renews:
+            await self._renew(session, self._no_node)
 
-    async def renew(self, session: Session, sure: bool = True) -> None:
-        """Tell QPS again. Not `sure`: only if its nodes say that they forgot it, since anybody can claim so. Raises
-        QpsError, StoreUnavailable."""
-        if not self.renews:
-            return
+    async def reassure(self, session: Session, sure: bool) -> None:
+        """The same for who says that QPS forgot it: another worker (`sure`), or anybody: then only if its nodes can be
+        asked and say so, too."""
+        if self.renews:
+            await self._renew(session, self._no_node_denies if not sure else self._some_node)
+
+    async def _renew(self, session: Session, known: Callable[[Session], Awaitable[bool]]) -> None:
         standing = self._standing(session)
         async with standing.lock:
-            if self._now() - standing.renewed < ONCE_IN or (not sure and not await self._forgotten(session)):
+            if self._now() - standing.renewed < ONCE_IN or await known(session):
                 return
-            kept = await self.site.sessions.link(session, "")
-            if kept is not None and kept.qlik_id == session.qlik_id:
-                await self._tell(kept, standing.node)
+            if self._now() - standing.failed < NOT_NOW:
+                raise QpsError("unreachable", "it just failed, and is not tried again so soon")
+            try:
+                kept = await self.site.sessions.link(session, "")
+                if kept is not None and kept.qlik_id == session.qlik_id:
+                    await self._tell(kept, standing.node)
+            except QpsError:
+                standing.failed = self._now()
+                raise
             standing.renewed = self._now()
         log.info("%s: Qlik had forgotten session %s and was told of it again", self.site.vp, session.short)
 
@@ -113,10 +142,19 @@ class Mode:
         """`node`: the one that must know it, "" for any. Raises QpsError."""
         return session
 
-    async def _forgotten(self, session: Session) -> bool:
-        """Whether nodes can be asked, and none of them knows it."""
-        known = await asyncio.gather(*(self._known_to(api, session.for_qlik) for api in self.site.apis))
-        return False in known and True not in known
+    async def _no_node(self, _: Session) -> bool:
+        return False
+
+    async def _some_node(self, session: Session) -> bool:
+        return True in await self._known(session)
+
+    async def _no_node_denies(self, session: Session) -> bool:
+        known = await self._known(session)
+        return True in known or False not in known
+
+    async def _known(self, session: Session) -> list[bool | None]:
+        """To each node; None for one that cannot be asked."""
+        return await asyncio.gather(*(self._known_to(api, session.for_qlik) for api in self.site.apis))
 
     async def _known_to(self, api: QpsApi, qlik_id: str) -> bool | None:
         try:
@@ -166,9 +204,13 @@ class Mode:
 
     async def _end_on(self, api: QpsApi, qlik_id: str, short: str) -> None:
         try:
-            await repeated(lambda: self._counted("end_session", api.end_session(qlik_id)), self.site.pauses)
+            await repeated(lambda: self._end_in_turn(api, qlik_id), self.site.pauses)
         except QpsError as error:
             log.error("%s: Qlik was not told that session %s ended: %s", self.site.vp, short, error)
+
+    async def _end_in_turn(self, api: QpsApi, qlik_id: str) -> None:
+        async with self._farewells:
+            await self._counted("end_session", api.end_session(qlik_id))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -182,7 +224,7 @@ class Mode:
             for task in late:
                 task.cancel()
             if late:
-                log.error("%s: stopping; Qlik was not told of the end of %d sessions", self.site.vp, len(late))
+                log.error("%s: stopping; %d times a node was not told that a session ended", self.site.vp, len(late))
                 await asyncio.gather(*late, return_exceptions=True)
         if self.site.caller is not None:
             await self.site.caller.close()

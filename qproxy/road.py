@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import Protocol
 
 from qproxy import cookies, headers
-from qproxy.auth.deep_link import DeepLinks, safe_next
+from qproxy.auth.deep_link import DeepLinks
 from qproxy.clients import Clients
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver
 from qproxy.gate import Admitted, Gate, TurnedAway, Verdict, go_again, is_navigation, socket_to_login, to_login
 from qproxy.headers import RequestHead, ResponseHead
 from qproxy.model import End, Session
+from qproxy.modes import Refusal
 from qproxy.not_accepted import NotAccepted
 from qproxy.records import Record
 from qproxy.routing import OWN, Routes
@@ -204,26 +205,27 @@ class Road:
     def _refused_by_qps(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session | None) -> Answer:
         if session is None:
             return self._turn_away(vp, head, record)
-        if vp.mode.renewed_since(session, record.started):
-            return self._again(vp, head, record, head.target.decode("latin-1"))
-        if vp.mode.may_renew(session, record.node):
-            return self._again(vp, head, record, self._around.links.renewal(vp.name, vp.path, head.target), session)
+        refusal = vp.mode.refused(session, record.started, record.node)
+        if refusal is not Refusal.FINAL:
+            return self._again(vp, head, record, session, refusal)
         if self._around.not_accepted.final(vp.name, session, vp.cookie_name, vp.mode.cause(session)):
             again = self._around.origin + self._around.links.login_location(vp.name, vp.path, head.target, True)
             return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.request_id, vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
         return self._turn_away(vp, head, record, relogin=True)
 
-    def _again(
-        self, vp: VirtualProxy, head: RequestHead, record: Record, location: str, forgotten: Session | None = None
-    ) -> Answer:
-        """The request comes once more, by way of `location`; one that may not, or that is a socket, is told to try
-        later, and QPS is told of the session meanwhile. Never a redirect on an upgrade."""
-        wanted = head.target.decode("latin-1")
-        if head.method in (b"GET", b"HEAD") and not head.websocket and location and safe_next(wanted, vp.path):
+    def _again(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session, refusal: Refusal) -> Answer:
+        """QPS forgot the session: it is told again, and the request comes once more, by way of the login page. One that
+        may not, or that is a socket, is told to try later: never a redirect on an upgrade."""
+        if refusal is Refusal.LATER:
+            return self._page(Failure.QPS_API, head, record.request_id, vp)
+        location = self._around.links.renewal(vp.name, vp.path, head.target)
+        if refusal is Refusal.RENEW:
+            vp.renew_soon(session)
+        elif location:
+            location = head.target.decode("latin-1")
+        if head.method in (b"GET", b"HEAD") and not head.websocket and location:
             return go_again(location)
-        if forgotten is not None:
-            vp.renew_soon(forgotten)
         answer = self._page(Failure.SESSION_FORGOTTEN, head, record.request_id, vp)
         answer.lines.append(b"Retry-After: 1")
         return answer

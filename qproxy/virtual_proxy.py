@@ -5,7 +5,6 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -31,6 +30,7 @@ from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
 log = logging.getLogger("qproxy.virtual_proxy")
 
 GOING_AWAY = 1001
+NOT_TOLD = "%s: Qlik could not be told of session %s again: %s"
 MOST_PLAIN = 2048
 LONGEST_PLAIN = 1024
 """Of Cookie headers that are remembered, in bytes: 2 MB for each virtual proxy at most, forgotten when full."""
@@ -171,20 +171,20 @@ class VirtualProxy:
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""
         try:
-            await self.mode.renew(session, sure)
+            await self.mode.reassure(session, sure)
         except QpsError as error:
-            log.error("%s: Qlik could not be told of session %s again: %s", self.name, session.short, error)
+            log.error(NOT_TOLD, self.name, session.short, error)
             raise Refused(Failure.QPS_API, "see the log") from None
 
     def renew_soon(self, session: Session) -> None:
+        """QPS refused it, seen here."""
         self._spawn(self._renew_logged(session))
 
     async def _renew_logged(self, session: Session) -> None:
-        with contextlib.suppress(Refused):
-            try:
-                await self.renew(session, sure=True)
-            except StoreUnavailable as error:
-                log.error("%s: Qlik could not be told of session %s again: %s", self.name, session.short, error)
+        try:
+            await self.mode.renew(session)
+        except (QpsError, StoreUnavailable) as error:
+            log.error(NOT_TOLD, self.name, session.short, error)
 
     async def target(self, session: Session, query: Mapping[str, str]) -> str:
         """What the targetId of QPS's redirect stands for, "" when that is not known. Never checked: see safe_next."""

@@ -8,7 +8,7 @@ import pytest
 from some_sessions import JOHN, LIFETIME, Clock
 
 from qproxy.model import Attributes, End, Session
-from qproxy.modes import MOST_STANDINGS, Mode, SessionApi, Site, Tickets
+from qproxy.modes import MOST_STANDINGS, Mode, Refusal, SessionApi, Site, Tickets
 from qproxy.qliksim import QlikNode, SimConfig, VirtualProxySettings
 from qproxy.qps import Caller, Door, Place, QpsApi, QpsError
 from qproxy.sessions.front import Sessions
@@ -64,6 +64,10 @@ async def site() -> AsyncIterator[Nodes]:
         await node.stop()
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 async def login(mode: Mode) -> Session:
     return await mode.introduce(await mode.site.sessions.open("sales", JOHN, Attributes()))
 
@@ -83,7 +87,7 @@ async def test_the_node_that_refused_must_be_the_one_that_was_told(site: Nodes) 
     mode = site.worker(SessionApi)
     session = await login(mode)
     await site.nodes[0].stop_listening()
-    assert mode.may_renew(session, site.names[0])
+    assert mode.refused(session, now(), site.names[0]) is Refusal.RENEW
     with pytest.raises(QpsError):
         await mode.renew(session)
 
@@ -92,7 +96,7 @@ async def test_the_ticket_is_asked_from_the_node_that_refused(site: Nodes) -> No
     mode = site.worker(Tickets)
     session = await login(mode)
     assert (site.ids(0), site.ids(1)) == ([session.qlik_id], [])
-    assert mode.may_renew(session, site.names[1])
+    assert mode.refused(session, now(), site.names[1]) is Refusal.RENEW
     await mode.renew(session)
     kept = mode.site.sessions.peek("sales", session.id)
     assert kept is not None
@@ -145,22 +149,51 @@ async def test_a_session_that_ended_meanwhile_is_not_told_again(site: Nodes) -> 
 async def test_a_renewal_is_tried_once_in_a_while_and_no_more(site: Nodes) -> None:
     mode = site.worker(SessionApi)
     session = await login(mode)
-    began = asyncio.get_running_loop().time()
-    assert mode.may_renew(session, "")
-    assert not mode.renewed_since(session, began)
+    before = now()
+    assert mode.refused(session, before, "") is Refusal.RENEW
     await mode.renew(session)
-    assert mode.renewed_since(session, began)
-    assert not mode.may_renew(session, "")
+    assert mode.refused(session, before, "") is Refusal.AGAIN
+    assert mode.refused(session, now() + 1, "") is Refusal.FINAL
+
+
+async def test_while_qlik_cannot_be_told_nobody_is_sent_around(site: Nodes) -> None:
+    mode = site.worker(SessionApi)
+    session = await login(mode)
+    for node in site.nodes:
+        await node.stop_listening()
+    with pytest.raises(QpsError):
+        await mode.renew(session)
+    assert mode.refused(session, now(), "") is Refusal.LATER
+
+
+async def test_the_worker_at_whose_login_page_a_renewal_ends_leaves_what_qlik_knows_alone(site: Nodes) -> None:
+    one, two = site.worker(Tickets), site.worker(Tickets)
+    session = await login(one)
+    await one.renew(session)
+    [before] = [name for name in site.ids(0) if name != session.qlik_id]
+    living = await two.site.sessions.find("sales", session.id)
+    assert living is not None
+    await two.reassure(living, sure=True)
+    assert before in site.ids(0)
+
+
+async def test_whom_no_node_knows_or_can_be_asked_for_is_told_again_or_fails(site: Nodes) -> None:
+    mode = site.worker(SessionApi)
+    session = await login(mode)
+    for node in site.nodes:
+        await node.stop_listening()
+    with pytest.raises(QpsError):
+        await mode.reassure(session, sure=True)
 
 
 async def test_a_mere_claim_renews_only_what_the_nodes_say_they_forgot(site: Nodes) -> None:
     mode = site.worker(Tickets)
     session = await login(mode)
-    await mode.renew(session, sure=False)
+    await mode.reassure(session, sure=False)
     assert site.ids(0) == [session.qlik_id]
     for node in site.nodes:
         await node.restart()
-    await mode.renew(session, sure=False)
+    await mode.reassure(session, sure=False)
     assert site.ids(0) != [session.qlik_id]
     assert len(site.ids(0)) == 1
 
@@ -170,8 +203,8 @@ async def test_a_claim_that_nobody_can_check_changes_nothing(site: Nodes) -> Non
     session = await login(mode)
     for node in site.nodes:
         await node.stop_listening()
-    await mode.renew(session, sure=False)
-    assert mode.may_renew(session, "")
+    await mode.reassure(session, sure=False)
+    assert mode.refused(session, now(), "") is Refusal.RENEW
 
 
 async def test_the_end_of_a_session_is_told_to_every_node(site: Nodes) -> None:
@@ -194,5 +227,5 @@ async def test_the_node_whom_qliks_redirect_names_resolves_its_target(site: Node
 async def test_what_is_known_of_refused_sessions_stays_bounded(site: Nodes) -> None:
     mode = site.worker(SessionApi)
     for number in range(MOST_STANDINGS + 5):
-        mode.may_renew(Session(str(number), "sales", JOHN, Attributes(), 0.0, 0.0), "")
+        mode.refused(Session(str(number), "sales", JOHN, Attributes(), 0.0, 0.0), 0.0, "")
     assert len(mode._standings) == MOST_STANDINGS
