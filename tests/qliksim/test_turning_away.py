@@ -77,6 +77,11 @@ async def test_the_status_for_other_methods_is_a_toggle() -> None:
         assert (await it.ask("/sso/hub/", method="PUT")).status == 401
 
 
+async def test_other_methods_may_be_sent_to_the_login_too() -> None:
+    async with site(toggles={"post_unauth": 302}) as it:
+        assert "targetId=" in (await it.ask("/sso/hub/", method="PUT")).headers["Location"]
+
+
 @pytest.mark.parametrize("closes", [True, False])
 async def test_the_connection_is_closed_unannounced_after_the_redirect(closes: bool) -> None:
     async with site(toggles={"close_after_302": closes}) as it:
