@@ -10,11 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from a_site import APP, Site, call, farewell, greeting, site
+from a_site import APP, Site, call, farewell, free_port, greeting, site
 from flows.followed import COOKIE, SHEET, names, through
 from waiting import eventually
 
 from qproxy.model import End
+from qproxy.qliksim import QlikNode
 
 LOGIN = "/qproxy/login/sales"
 
@@ -114,6 +115,39 @@ async def test_a_socket_after_a_restart_leads_back_to_its_page_without_a_login(t
     async with ticket.engine(person) as ws:
         await greeting(ws)
         assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=ann"
+
+
+# --- two nodes ---
+
+
+@pytest.fixture(params=["session_api", "ticket"])
+async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Site, QlikNode]]:
+    ports = [free_port() for _ in range(4)]
+    door, api, other_door, other_api = ports
+    urls = f"https://127.0.0.1:{api}, https://127.0.0.1:{other_api}"
+    nodes = f"upstreams: ['https://127.0.0.1:{door}', 'https://127.0.0.1:{other_door}']\nqps_api: {{urls: [{urls}]}}"
+    first = {"https_port": door, "rest_port": api}
+    async with site(tmp_path, tls=True, mode=request.param, vps={"sales": "sales"}, vp=nodes, node=first) as built:
+        assert built.certificates is not None
+        its = replace(built.node.config, https_port=other_door, rest_port=other_api)
+        its = replace(its, tls=built.certificates.of_node(), rest_tls=built.certificates.of_api())
+        second = QlikNode(its, built.clock)
+        await second.start()
+        yield built, second
+        await second.stop()
+
+
+async def test_a_node_fails_and_people_go_on_at_the_other_without_a_login(pair: tuple[Site, QlikNode]) -> None:
+    qlik, second = pair
+    person = qlik.browser()
+    await qlik.log_in(person, SHEET)
+    assert (await through(qlik, person, SHEET))[0] == 200
+    fails, other = (qlik.node, second) if qlik.node.journal("http") else (second, qlik.node)
+    await fails.stop_listening()
+    assert await through(qlik, person, SHEET) == (200, SHEET)
+    assert [session.user for session in other.sessions("sales")] == ["ann"]
+    await qlik.log_out(person)
+    await eventually(lambda: other.sessions("sales") == [])
 
 
 # --- who else opens the login page ---
