@@ -8,13 +8,14 @@ where that is configured, when a session ends. Nothing here admits anybody: the 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from qproxy.farewells import Farewells
 from qproxy.model import End, Session
-from qproxy.qps import PAUSES, Caller, Door, QpsApi, QpsError, repeated
+from qproxy.qps import Caller, Door, QpsApi, QpsError, counted
 from qproxy.sessions.front import Sessions
 
 log = logging.getLogger("qproxy.modes")
@@ -25,15 +26,6 @@ together are answered by one renewal."""
 NOT_NOW = 2.0
 """Seconds in which QPS is not tried again after it could not be told."""
 MOST_STANDINGS = 20_000
-AT_ONCE = 8
-"""Ends of sessions that QPS is told of at the same time: thousands may end in one sweep."""
-FAREWELLS = 5.0
-"""Seconds in which, at the end of qproxy, QPS may still be told of sessions that ended."""
-
-_TOLD_BY_QLIK = frozenset({End.QLIK, End.HUB_LOGOUT})
-_OURS_ONLY = frozenset({End.IDLE, End.ABSOLUTE, End.REPLACED})
-"""Why a session that QPS made is let go here, without being over there."""
-
 T = TypeVar("T")
 
 
@@ -62,7 +54,6 @@ class Site:
     apis: Sequence[QpsApi] = ()
     doors: Sequence[Door] = ()
     caller: Caller | None = None
-    pauses: Sequence[float] = PAUSES
 
 
 class Refusal(Enum):
@@ -85,8 +76,7 @@ class Mode:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._standings: dict[str, Standing] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._farewells = asyncio.Semaphore(AT_ONCE)
+        self.farewells = Farewells(site.vp, site.apis, site.count)
 
     # at the login, and when QPS forgot
 
@@ -174,13 +164,7 @@ class Mode:
         return asyncio.get_running_loop().time()
 
     async def _counted(self, call: str, work: Awaitable[T]) -> T:
-        try:
-            done = await work
-        except QpsError as error:
-            self.site.count(call, error.word)
-            raise
-        self.site.count(call, "ok")
-        return done
+        return await counted(self.site.count, call, work)
 
     def cause(self, session: Session) -> str:
         """For the administrator: why QPS may refuse a session all the same. "" where the session module knows more."""
@@ -193,39 +177,13 @@ class Mode:
     # at the end
 
     def leave(self, session: Session, why: End) -> None:
-        """QPS is told, in the background, of a session that ended here and that it did not end itself."""
+        """The session ended here."""
         self._standings.pop(session.id, None)
-        if why not in _TOLD_BY_QLIK and not (session.by_qlik and why in _OURS_ONLY):
-            self._end_at_qlik(session.for_qlik, session.short)
-
-    def _end_at_qlik(self, qlik_id: str, short: str) -> None:
-        for api in self.site.apis:
-            self._spawn(self._end_on(api, qlik_id, short))
-
-    async def _end_on(self, api: QpsApi, qlik_id: str, short: str) -> None:
-        try:
-            await repeated(lambda: self._end_in_turn(api, qlik_id), self.site.pauses)
-        except QpsError as error:
-            log.error("%s: Qlik was not told that session %s ended: %s", self.site.vp, short, error)
-
-    async def _end_in_turn(self, api: QpsApi, qlik_id: str) -> None:
-        async with self._farewells:
-            await self._counted("end_session", api.end_session(qlik_id))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.farewells.tell(session, why)
 
     async def close(self) -> None:
         """Waits for farewells that are under way, but not long."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=FAREWELLS)
-            for task in late:
-                task.cancel()
-            if late:
-                log.error("%s: stopping; %d times a node was not told that a session ended", self.site.vp, len(late))
-                await asyncio.gather(*late, return_exceptions=True)
+        await self.farewells.close()
         if self.site.caller is not None:
             await self.site.caller.close()
 
@@ -289,9 +247,9 @@ class Tickets(Mode):
         """One id for all workers: whoever noted it first; ours is then given up, and so is one that was forgotten."""
         kept = await self.site.sessions.link(session, qlik_id)
         if kept is None or kept.qlik_id != qlik_id:
-            self._end_at_qlik(qlik_id, session.short)
+            self.farewells.end(qlik_id, session.short)
         elif session.qlik_id:
-            self._end_at_qlik(session.qlik_id, session.short)
+            self.farewells.end(session.qlik_id, session.short)
         return kept or session
 
     async def target(self, session: Session, query: Mapping[str, str]) -> str:

@@ -246,6 +246,17 @@ class Door:
         raise QpsError("refused", f"{self._place.origin}: redeeming a ticket: {text}")
 
 
+async def counted(count: Callable[[str, str], None], call: str, work: Awaitable[T]) -> T:
+    """Does the work and counts it under `call`, by how it went: "ok" or a QpsError's word."""
+    try:
+        done = await work
+    except QpsError as error:
+        count(call, error.word)
+        raise
+    count(call, "ok")
+    return done
+
+
 async def repeated(call: Callable[[], Awaitable[T]], pauses: Sequence[float] = PAUSES) -> T:
     """The call, again after each pause while QPS cannot be reached: for calls that may happen twice."""
     for pause in pauses:

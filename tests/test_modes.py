@@ -38,10 +38,11 @@ class Nodes:
             apis=[QpsApi(caller, Place(node.rest_url or "", None), "sales") for node in self.nodes],
             doors=[Door(caller, place, "localhost", "/sales", "X-Qlik-HTTP") for place in doors],
             caller=caller,
-            pauses=(),
         )
-        self.modes.append(kind(site))
-        return self.modes[-1]
+        mode = kind(site)
+        mode.farewells.pauses = ()
+        self.modes.append(mode)
+        return mode
 
     @property
     def names(self) -> list[str]:

@@ -36,7 +36,7 @@ async def ticket(tmp_path: Path) -> AsyncIterator[Site]:
 async def asked(tmp_path: Path) -> AsyncIterator[Site]:
     """The session module, and the API for the ends of sessions."""
     async with site(tmp_path, tls=True, mode="session_module", vps={"sales": "sales"}) as built:
-        built.server.vps["sales"].mode.site = replace(built.server.vps["sales"].mode.site, pauses=(0.01, 0.01))
+        built.server.vps["sales"].mode.farewells.pauses = (0.01, 0.01)
         yield built
 
 
@@ -241,8 +241,7 @@ async def test_qlik_is_told_again_until_it_hears(asked: Site) -> None:
     person = asked.browser()
     await asked.log_in(person)
     await asked.status(person, "/sales/hub/")
-    vp = asked.server.vps["sales"]
-    vp.mode.site = replace(vp.mode.site, pauses=[0.02] * 100)
+    asked.server.vps["sales"].mode.farewells.pauses = [0.02] * 100
     await asked.node._listeners["rest"].stop()
     await asked.log_out(person)
     await eventually(lambda: metric(asked, "end_session", "unreachable"))
@@ -290,11 +289,11 @@ async def test_sessions_of_qliks_own_that_give_way_here_live_on_there(asked: Sit
 async def test_stopping_waits_for_a_farewell_but_not_for_ever(
     asked: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("qproxy.modes.FAREWELLS", 0.05)
+    monkeypatch.setattr("qproxy.farewells.PATIENCE", 0.05)
     person = asked.browser()
     await asked.log_in(person)
     vp = asked.server.vps["sales"]
-    vp.mode.site = replace(vp.mode.site, pauses=[60.0])
+    vp.mode.farewells.pauses = [60.0]
     await asked.node._listeners["rest"].stop()
     await asked.log_out(person)
     await vp.close()
