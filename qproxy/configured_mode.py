@@ -44,7 +44,7 @@ def _apis(config: VirtualProxyConfig, caller: Caller) -> list[QpsApi]:
     context = tls.upstream_context(config.qps_api)
     return [
         QpsApi(caller, Place(str(url), context, config.qps_api.server_name), config.prefix)
-        for url in config.qps_api.of(config.upstreams)
+        for url in config.qps_api.of(node.host for node in config.upstreams)
     ]
 
 

@@ -233,25 +233,21 @@ class VirtualProxy:
 
     def end_soon(self, session_id: str, why: End) -> None:
         """`end_session` for callers that cannot wait; a store that fails is logged, the session then stays."""
-        self._spawn(self._end_logged(session_id, why))
+        self._spawn(self._logged(self.end_session(session_id, why), short_hash(session_id), why))
 
     def logged_out_in_hub(self, session: Session) -> None:
-        """QPS ended all sessions of that user with it; where it cannot tell us so, they end here."""
-        self.end_soon(session.id, End.HUB_LOGOUT)
-        if self.mode.renews:
-            self._spawn(self._end_others_logged(session))
+        """Qlik then ends all sessions of the user on this virtual proxy, whatever it can tell the session module."""
+        self._spawn(self._logged(self._end_all_of(session, End.HUB_LOGOUT), session.short, End.HUB_LOGOUT))
 
-    async def _end_others_logged(self, session: Session) -> None:
-        try:
-            await self.end_user(session.user, End.HUB_LOGOUT)
-        except StoreUnavailable as error:
-            log.error("%s: the other sessions of %s could not be ended: %s", self.name, session.user, error)
+    async def _end_all_of(self, session: Session, why: End) -> None:
+        await self.end_session(session.id, why)
+        await self.end_user(session.user, why)
 
-    async def _end_logged(self, session_id: str, why: End) -> None:
+    async def _logged(self, work: Coroutine[Any, Any, None], session: str, why: End) -> None:
         try:
-            await self.end_session(session_id, why)
+            await work
         except Exception as error:  # noqa: BLE001 - nobody waits for this task: the log is where it must be told
-            log.error("%s: session %s could not be ended (%s): %s", self.name, short_hash(session_id), why, error)
+            log.error("%s: session %s could not be ended (%s): %s", self.name, session, why, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -44,9 +44,9 @@ from qproxy.config.names import (
     check_token,
     check_user_directory,
 )
-from qproxy.config.parts import Part
+from qproxy.config.parts import LifetimeConfig, Part
 from qproxy.config.qlik_models import Mode, QpsApiConfig
-from qproxy.model import Attributes, Lifetime
+from qproxy.model import Attributes
 from qproxy.settings import Problem
 
 Line = Annotated[str, AfterValidator(check_line)]
@@ -119,15 +119,6 @@ class InternalConfig(Part):
     def session_module(self, vp: str) -> str:
         """The session module base URI of one virtual proxy, for the QMC."""
         return f"{self.origin}/session-module/{vp}"
-
-
-class LifetimeConfig(Part):
-    idle: Duration = Field(default=30 * 60, description="A session ends after this time without a request.")
-    absolute: Duration = Field(default=10 * 3600, description="A session ends this long after its login.")
-
-    @property
-    def value(self) -> Lifetime:
-        return Lifetime(self.idle, self.absolute)
 
 
 class ByQlikLifetimeConfig(LifetimeConfig):

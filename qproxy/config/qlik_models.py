@@ -3,6 +3,7 @@
 Only shapes and defaults; rules between keys are in rules.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -30,6 +31,6 @@ class QpsApiConfig(Part):
     client_key_password_file: FilePath | None = Field(default=None, description="File with its password.")
     timeout: Duration = Field(default=5, description="The API must have answered in this time.")
 
-    def of(self, nodes: Origins) -> Origins:
+    def of(self, hosts: Iterable[str]) -> Origins:
         """The API's address on each node."""
-        return self.urls or tuple(Origin("https", node.host, API_PORT) for node in nodes)
+        return self.urls or tuple(Origin("https", host, API_PORT) for host in hosts)

@@ -80,7 +80,7 @@ def _module(config: Config, vp: VirtualProxyConfig) -> QmcValue:
 def _api(vp: VirtualProxyConfig) -> list[QmcValue]:
     if vp.qps_api is None:
         return []
-    ports = sorted({str(url.port) for url in vp.qps_api.of(vp.upstreams)})
+    ports = sorted({str(url.port) for url in vp.qps_api.of(node.host for node in vp.upstreams)})
     return [
         QmcValue("Proxies > Ports", "REST API listen port", ", ".join(ports), "open it for qproxy's machine"),
         QmcValue("Certificates", "Export, with secrets key", "client.pem, client_key.pem, root.pem", "for qps_api"),

@@ -13,13 +13,13 @@ from pathlib import Path
 from qproxy.config.fields import Address, Network, is_loopback
 from qproxy.config.models import (
     InternalConfig,
-    LifetimeConfig,
     LoggingConfig,
     PublicConfig,
     ServerConfig,
     SessionsConfig,
     VirtualProxyConfig,
 )
+from qproxy.config.parts import LifetimeConfig
 from qproxy.secret_files import HOW_TO_MAKE
 from qproxy.settings import KeyPath
 
