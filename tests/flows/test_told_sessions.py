@@ -237,6 +237,15 @@ async def test_qlik_learns_of_a_logout_and_its_sockets_close_there(asked: Site) 
     await eventually(lambda: metric(asked, "end_session", "ok"))
 
 
+async def test_qlik_learns_of_what_an_administrator_ended_here_and_it_is_not_told_again(told: Site) -> None:
+    person = told.browser()
+    await told.log_in(person)
+    await told.server.vps["sales"].end_session(told.cookie(person, COOKIE), End.ADMINISTRATOR)
+    await eventually(lambda: names(told) == [])
+    assert (await through(told, person, "/sales/hub/"))[1].startswith(LOGIN)
+    assert names(told) == []
+
+
 async def test_qlik_is_told_again_until_it_hears(asked: Site) -> None:
     person = asked.browser()
     await asked.log_in(person)
