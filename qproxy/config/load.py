@@ -14,7 +14,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from qproxy.config.files import server_files, utc_now, vp_files
-from qproxy.config.models import Config, Part, ServerConfig, VirtualProxyConfig
+from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
+from qproxy.config.part import Part
 from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
 from qproxy.config.words import explain
 from qproxy.settings import ConfigError, Document, Problem, read_document

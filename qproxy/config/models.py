@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from qproxy.config.fields import (
     AccessTarget,
@@ -24,7 +24,6 @@ from qproxy.config.fields import (
     FilePaths,
     Flag,
     HeadBytes,
-    HostName,
     HostNames,
     Netlocs,
     Networks,
@@ -44,16 +43,12 @@ from qproxy.config.names import (
     check_token,
     check_user_directory,
 )
+from qproxy.config.node_models import HealthConfig, Nodes, PoolConfig, UpstreamTlsConfig, Wait
+from qproxy.config.part import Part
 from qproxy.model import Attributes, Lifetime
 from qproxy.settings import Problem
 
 Line = Annotated[str, AfterValidator(check_line)]
-
-
-class Part(BaseModel):
-    """A mapping of the configuration: cannot be changed once read, knows all its keys, shows no input in errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class TlsConfig(Part):
@@ -195,18 +190,6 @@ class ServerConfig(Part):
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
 
 
-class UpstreamTlsConfig(Part):
-    ca: FilePath = Field(description="PEM file: the only CA that may vouch for the Qlik nodes (root.pem of the site).")
-    server_name: HostName | None = Field(
-        default=None, description="Name expected in their certificates, when not the URL's host."
-    )
-    client_certificate: FilePath | None = Field(
-        default=None, description="PEM file of a certificate to show to the Qlik nodes."
-    )
-    client_key: FilePath | None = Field(default=None, description="PEM file of its private key.")
-    client_key_password_file: FilePath | None = Field(default=None, description="File with its password.")
-
-
 class PasswordFileLogin(Part):
     method: Literal["password_file"] = Field(description="Names and argon2id hashes in a file of qproxy's own.")
     file: FilePath = Field(description="That file; `qproxy users` edits it.")
@@ -215,11 +198,6 @@ class PasswordFileLogin(Part):
 
 LoginConfig = PasswordFileLogin
 """One way to log in. With a second class this becomes a union that `method` tells apart."""
-
-
-class PoolConfig(Part):
-    connections: Count = Field(default=256, description="Most connections to one Qlik node; WebSockets count apart.")
-    idle: Duration = Field(default=60, description="An unused connection to a Qlik node is closed after this time.")
 
 
 class VirtualProxyConfig(Part):
@@ -231,8 +209,8 @@ class VirtualProxyConfig(Part):
     )
     cookie: Annotated[str, AfterValidator(check_cookie)] = Field(description="Session cookie header name in the QMC.")
     user_directory: Annotated[str, AfterValidator(check_user_directory)] = Field(description="User directory in Qlik.")
-    upstreams: Annotated[Origins, Field(min_length=1)] = Field(
-        description="The Qlik nodes' proxy services: https://host[:port]; all https or all http."
+    upstreams: Nodes = Field(
+        description="The Qlik nodes' proxy services: https://host[:port], or {url, drain}; all https or all http."
     )
     upstream_tls: UpstreamTlsConfig | None = Field(default=None, description="How the nodes prove who they are.")
     strip_headers: tuple[Annotated[str, AfterValidator(check_token)], ...] = Field(
@@ -252,6 +230,10 @@ class VirtualProxyConfig(Part):
     attributes_cap: AttributeBytes = Field(default=12288, description="Most bytes of them.")
     internal_names: HostNames = Field(default=(), description="Other names of the nodes in redirects.")
     pool: PoolConfig = Field(default=PoolConfig(), description="Connections to the Qlik nodes.")
+    health: HealthConfig = Field(default=HealthConfig(), description="How it is found out which nodes are up.")
+    wait_for_qlik: Wait = Field(
+        default=10, description="While no node is there, harmless requests wait this long for one; 0: not at all."
+    )
 
     @property
     def path(self) -> str:

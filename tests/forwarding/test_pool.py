@@ -8,13 +8,14 @@ from collections import Counter
 
 import pytest
 import trustme
-from forwarding.paper import PaperPool
+from forwarding.paper import PaperNode
 from forwarding.plane import Script, both_loops, echo, plane, times
 from forwarding.wire import Wire, get, ok, post
 from waiting import eventually
 
 from qproxy.errors import Failure, Refused
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import Node
+from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.upstream import Upstream
 
 pytestmark = pytest.mark.asyncio(**both_loops)
@@ -122,7 +123,7 @@ async def test_a_post_leaves_a_connection_alone_that_has_ended() -> None:
 
 
 async def test_a_post_leaves_a_connection_alone_that_rested_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qproxy.forwarding.pool.UNSAFE_IDLE", -1.0)
+    monkeypatch.setattr("qproxy.forwarding.node_pool.UNSAFE_IDLE", -1.0)
     async with plane() as site:
         wire = await site.wire()
         await wire.ask(get())
@@ -215,7 +216,7 @@ async def test_who_waits_gets_the_place_of_a_connection_that_broke() -> None:
 
 
 async def test_resting_connections_make_room_for_who_may_not_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qproxy.forwarding.pool.UNSAFE_IDLE", -1.0)
+    monkeypatch.setattr("qproxy.forwarding.node_pool.UNSAFE_IDLE", -1.0)
     async with plane(connections=1) as site:
         wire = await site.wire()
         await wire.ask(get())
@@ -237,8 +238,14 @@ async def test_who_gives_up_waiting_leaves_the_queue_as_it_was() -> None:
         assert 0 <= site.pool.open_count <= 2
 
 
-async def one_that_waits() -> tuple[PaperPool, Upstream, asyncio.Task[Upstream]]:
-    pool = PaperPool(connections=1)
+def one_connection() -> PaperNode:
+    pool = PaperNode()
+    pool.bound(1, 60.0, 3.0)
+    return pool
+
+
+async def one_that_waits() -> tuple[PaperNode, Upstream, asyncio.Task[Upstream]]:
+    pool = one_connection()
     upstream = await pool.open()
     waiting = asyncio.create_task(pool.open())
     await asyncio.sleep(0)
@@ -258,7 +265,7 @@ async def test_who_gives_up_in_the_moment_of_its_turn_keeps_nothing(clean: bool)
 
 
 async def test_who_needs_a_new_connection_is_not_given_a_used_one() -> None:
-    pool = PaperPool(connections=1)
+    pool = one_connection()
     upstream = await pool.open()
     waiting = asyncio.create_task(pool.open(fresh=True))
     await asyncio.sleep(0)
@@ -280,17 +287,16 @@ async def test_a_connection_that_ends_on_its_way_to_who_waits_is_replaced() -> N
 
 async def test_a_node_that_is_not_there_is_told_apart() -> None:
     async with plane() as site:
-        site.pool.nodes[:] = [Node("127.0.0.1", unused_port())]
+        await site.node.stop()
         reply = await (await site.wire()).ask(get())
         assert (reply.status, reply.named(b"x-failure")) == (503, b"upstream_refused")
 
 
 async def test_the_next_node_is_asked_when_one_is_not_there() -> None:
-    async with plane() as site:
-        site.pool.nodes.insert(0, Node("127.0.0.1", unused_port()))
+    async with plane(others=(Node("127.0.0.1", unused_port()),)) as site:
         wire = await site.wire()
         assert (await wire.ask(get("/a"))).body == b"GET /a "
-        assert (await site.last()).node == str(site.pool.nodes[1])
+        assert (await site.last()).node == site.pool.name
 
 
 async def test_a_node_that_does_not_answer_the_call_is_given_up() -> None:
