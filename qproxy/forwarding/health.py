@@ -8,16 +8,16 @@ from qproxy.forwarding.node import Rules
 
 
 class Health:
-    """`failures` of requests in a row; `up` until enough of them, or of checks, have failed."""
+    """`failures` of requests, and `missed` checks, in a row; `up` until enough of either have failed."""
 
-    __slots__ = ("_back_since", "_missed", "_passed", "_rules", "failures", "reason", "up")
+    __slots__ = ("_back_since", "_passed", "_rules", "failures", "missed", "reason", "up")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self.up = True
         self.reason = ""
         self.failures = 0
-        self._missed = 0
+        self.missed = 0
         self._passed = 0
         self._back_since: float | None = None
 
@@ -29,8 +29,8 @@ class Health:
     def check_failed(self, reason: str) -> bool:
         """Whether the node is down by this."""
         self._passed = 0
-        self._missed += 1
-        return self._falls(self._missed, reason)
+        self.missed += 1
+        return self._falls(self.missed, reason)
 
     def _falls(self, count: int, reason: str) -> bool:
         self.reason = reason
@@ -42,7 +42,7 @@ class Health:
 
     def check_passed(self, now: float) -> bool:
         """Whether the node is back by this."""
-        self._missed = 0
+        self.missed = 0
         if self.up:
             return False
         self._passed += 1

@@ -75,7 +75,7 @@ class Pool:
     def _order(self, affinity: str) -> list[NodePool]:
         order = self._orders.get(affinity)
         if order is None:
-            order = [self.members[number] for number in ranking(affinity, self._names)]
+            order = sorted((self.members[number] for number in ranking(affinity, self._names)), key=_drained)
             if len(affinity) <= LONGEST_REMEMBERED:
                 if len(self._orders) >= MOST_REMEMBERED:
                     self._orders.clear()
@@ -154,8 +154,8 @@ class Pool:
         except Unwell as unwell:
             if member.health.check_failed(unwell.reason):
                 self._down(member)
-                if unwell.unreachable:
-                    self._dead(member)
+            if unwell.unreachable and member.health.missed == self._rules.unhealthy_after:
+                self._dead(member)
         else:
             if member.health.check_passed(self.clock()):
                 member.back(slowly=any(other.steady for other in self.members))
@@ -202,6 +202,10 @@ class Pool:
 
 def _busy(member: NodePool) -> int:
     return member.busy
+
+
+def _drained(member: NodePool) -> bool:
+    return member.node.drain
 
 
 def _told(errors: list[Refused]) -> Refused:

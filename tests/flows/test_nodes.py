@@ -14,6 +14,8 @@ from a_site import APP, Site, call, farewell, greeting, site
 from flows.wire import wire
 from waiting import eventually
 
+from qproxy.checks import readiness
+from qproxy.forwarding.node import Node
 from qproxy.qliksim.recorded import Entry
 
 COOKIE = "X-Qlik-Session-sales-HTTP"
@@ -237,3 +239,33 @@ async def test_a_browser_that_leaves_waits_no_more(two: Site) -> None:
     await eventually(lambda: pool.waiting == 1)
     waiting.cancel()
     await eventually(lambda: pool.waiting == 0)
+
+
+# --- visitors, TLS, readiness ---
+
+
+async def test_an_anonymous_visitor_stays_with_one_node_and_is_one_visitor(tmp_path: Path) -> None:
+    async with site(tmp_path, nodes=2, vp="anonymous: allow", qlik={"anonymous": "allow"}) as qlik:
+        visitor = qlik.browser()
+        await served_by(qlik, visitor)
+        assert len({await served_by(qlik, visitor) for _ in range(10)}) == 1
+        sessions = {session.id for node in qlik.nodes for session in node.sessions("sales")}
+        assert len(sessions) == 1
+
+
+async def test_people_move_between_nodes_that_speak_tls(tmp_path: Path) -> None:
+    async with site(tmp_path, nodes=2, tls=True) as qlik:
+        person = await person_in(qlik)
+        home = await served_by(qlik, person)
+        await qlik.nodes[home].stop_listening()
+        assert await served_by(qlik, person) == 1 - home
+
+
+async def test_qproxy_is_ready_while_one_node_is_there_and_says_why_when_none_is(two: Site) -> None:
+    two.server.vps["sales"].pool.members[0].node = Node("127.0.0.1", 9)
+    checks = readiness(two.server)
+    assert await checks["upstream sales"]() is None
+    await two.nodes[1].stop_listening()
+    told = await checks["upstream sales"]()
+    assert told is not None
+    assert told.startswith("no Qlik node can be reached: 127.0.0.1:9: ")

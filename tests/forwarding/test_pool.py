@@ -1,10 +1,12 @@
 """The connections to the nodes: stale ones, limits, failures to connect, and that nobody gets another's answer."""
 
 import asyncio
+import contextlib
 import random
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -299,19 +301,24 @@ async def test_the_next_node_is_asked_when_one_is_not_there() -> None:
         assert (await site.last()).node == site.pool.name
 
 
+@contextlib.contextmanager
+def busy_line() -> Iterator[int]:
+    """A port that takes no more calls and refuses none."""
+    with contextlib.ExitStack() as closing:
+        full = closing.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            caller = closing.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
 async def test_a_node_that_does_not_answer_the_call_is_given_up() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        port = full.getsockname()[1]
-        crowd = [socket.socket() for _ in range(4)]
-        for each in crowd:
-            each.setblocking(False)
-            each.connect_ex(("127.0.0.1", port))
+    with busy_line() as port:
         pool = Pool([Node("127.0.0.1", port)], connect=0.1)
         with pytest.raises(Refused) as refused:
             await pool.open()
-        assert (refused.value.failure, pool.open_count) == (Failure.UPSTREAM_CONNECT_TIMEOUT, 0)
-        for each in crowd:
-            each.close()
+    assert (refused.value.failure, pool.open_count) == (Failure.UPSTREAM_CONNECT_TIMEOUT, 0)
 
 
 def unused_port() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from forwarding.plane import Plane, Script, ScriptedNode, both_loops, echo, plane
-from forwarding.test_pool import contexts, unused_port
+from forwarding.test_pool import busy_line, contexts, unused_port
 from forwarding.wire import SWITCHED, Wire, get, ok, post, upgrade
 from waiting import eventually
 
@@ -139,6 +139,13 @@ async def test_a_node_that_answers_now_and_then_stays() -> None:
         assert [(await wire.ask(get())).status for _ in range(6)] == [503, 503, 200, 503, 503, 200]
 
 
+async def test_a_node_that_cannot_be_connected_is_not_tried_for_ever() -> None:
+    async with plane(others=(Node("127.0.0.1", unused_port()),), rules=RULES) as site:
+        for wire in [await site.wire() for _ in range(3)]:
+            assert (await wire.ask(get())).status == 200
+        assert [member.health.up for member in site.nodes.members] == [False, True]
+
+
 async def test_nodes_that_are_all_down_are_tried_all_the_same() -> None:
     async with several(echo, echo) as (site, _):
         for member in site.nodes.members:
@@ -168,6 +175,16 @@ async def test_who_waits_for_an_answer_of_a_dead_node_gets_it_from_another() -> 
         await refuse_new_ones(nodes[0])
         await found_dead(site)
         assert (await browser.reply()).body == b"GET /a "
+
+
+async def test_sockets_of_a_dead_node_are_told_also_when_requests_found_it_out_first() -> None:
+    async with several(accept, echo) as (site, nodes):
+        browser = await site.wire()
+        assert (await browser.ask(upgrade())).status == 101
+        await refuse_new_ones(nodes[0])
+        take_down(site.nodes.members[0])
+        await found_dead(site)
+        assert (await browser.exactly(2))[:1] == b"\x88"
 
 
 async def test_sockets_of_the_only_node_are_left_alone() -> None:
@@ -229,6 +246,18 @@ async def test_a_node_does_not_pass_in_silence() -> None:
 
 async def test_a_node_does_not_pass_by_closing() -> None:
     assert await outcome(hang_up) == "no answer: IncompleteReadError"
+
+
+async def test_a_node_does_not_pass_when_it_does_not_take_the_call() -> None:
+    with busy_line() as port, pytest.raises(Unwell) as unwell:
+        await check(Node("127.0.0.1", port), RULES)
+    assert (unwell.value.reason, unwell.value.unreachable) == ("not connected in 0.2 s", True)
+
+
+async def test_a_node_where_nobody_listens_is_unreachable() -> None:
+    with pytest.raises(Unwell) as unwell:
+        await check(Node("127.0.0.1", unused_port()), RULES)
+    assert unwell.value.unreachable
 
 
 async def test_a_check_asks_for_what_is_configured_and_is_known_by_its_name() -> None:
