@@ -135,7 +135,7 @@ class NodePool:
             upstream = await self._connect()
         except Refused as refused:
             if refused.failure is not Failure.OVERLOADED:
-                self.failed(refused.detail)
+                self.failed(refused.detail.removeprefix(f"{self.name}: "))
             raise
         self.opened += 1
         upstream.counted = True

@@ -11,7 +11,7 @@ from qproxy.forwarding.conduct import Limits
 from qproxy.forwarding.downstream import Downstream
 from qproxy.forwarding.health import Health
 from qproxy.forwarding.listener import Listener
-from qproxy.forwarding.node import RULES, Node
+from qproxy.forwarding.node import RULES, Node, Rules
 from qproxy.forwarding.node_pool import NodePool
 from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.upstream import Upstream
@@ -155,9 +155,9 @@ class PaperNode(NodePool):
         return upstream
 
 
-def paper_pool(node: NodePool) -> Pool:
+def paper_pool(node: NodePool, rules: Rules = RULES) -> Pool:
     """A pool of that node alone."""
-    pool = Pool([node.node])
+    pool = Pool([node.node], rules=rules)
     pool.members = [node]
     pool.only = node
     return pool

@@ -209,7 +209,7 @@ async def test_who_waits_gets_the_place_of_a_connection_that_broke() -> None:
     async with plane(stuck, connections=1) as site:
         first, second = await site.wire(), await site.wire()
         first.send(get())
-        await eventually(lambda: site.pool.open_count)
+        await eventually(lambda: site.node.wires)
         site.node.script = echo
         second.send(get("/second"))
         await eventually(lambda: site.pool._waiting)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from forwarding.paper import PaperNode, paper_pool
 from forwarding.plane import Plane, Script, ScriptedNode, both_loops, echo, plane
 from forwarding.test_pool import busy_line, contexts, unused_port
 from forwarding.wire import SWITCHED, Wire, get, ok, post, upgrade
@@ -18,6 +19,7 @@ from qproxy.forwarding.frames import close_frame
 from qproxy.forwarding.node import Node, Rules
 from qproxy.forwarding.node_pool import NodePool
 from qproxy.forwarding.pool import MOST_REMEMBERED, Pool
+from qproxy.forwarding.upstream import Upstream
 
 pytestmark = pytest.mark.asyncio(**both_loops)
 RULES = Rules("sales", timeout=0.2, unhealthy_after=3, healthy_after=2, slow_start=10)
@@ -144,6 +146,7 @@ async def test_a_node_that_cannot_be_connected_is_not_tried_for_ever() -> None:
         for wire in [await site.wire() for _ in range(3)]:
             assert (await wire.ask(get())).status == 200
         assert [member.health.up for member in site.nodes.members] == [False, True]
+        assert not site.nodes.members[0].health.reason.startswith("127.0.0.1:")
 
 
 async def test_nodes_that_are_all_down_are_tried_all_the_same() -> None:
@@ -365,6 +368,25 @@ async def test_more_than_so_many_do_not_wait(monkeypatch: pytest.MonkeyPatch) ->
     async with plane(rules=Rules(wait=60)) as site:
         await site.node.stop()
         assert (await (await site.wire()).ask(get())).named(b"x-failure") == b"upstream_refused"
+
+
+class Wavering(PaperNode):
+    """Takes calls as listed: the look-out's succeeds, the one behind it fails."""
+
+    def __init__(self, takes: list[bool]) -> None:
+        super().__init__()
+        self.takes = takes
+
+    async def _connect(self) -> Upstream:
+        self.refuses = not self.takes.pop(0)
+        return await super()._connect()
+
+
+async def test_who_is_refused_again_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qproxy.forwarding.waiting_room.LOOK_EVERY", 0.01)
+    node = Wavering([False, True, False, False, True, True])
+    upstream = await paper_pool(node, Rules(wait=60)).open("anna", patient=True)
+    assert (upstream.node, node.takes) == ("node:1", [])
 
 
 async def test_a_node_that_is_back_is_found_once_for_all_who_wait() -> None:
