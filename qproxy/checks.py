@@ -10,12 +10,15 @@ from typing import Protocol
 
 from qproxy.certificates import certificate_lifetimes
 from qproxy.config import Config
+from qproxy.forwarding.node import Node
 from qproxy.forwarding.pool import Pool
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.store import Store, StoreUnavailable
 from qproxy.virtual_proxy import VirtualProxy
 
 Check = Callable[[], Awaitable[str | None]]
+KNOCK_WITHIN = 1.5
+"""Seconds; less than a whole check may take (web/status.py)."""
 
 
 class Running(Protocol):
@@ -57,19 +60,25 @@ def readiness(running: Running) -> Mapping[str, Check]:
 
 def _reachable(pool: Pool) -> Check:
     async def check() -> str | None:
-        reasons = []
-        for node in pool.nodes:
-            try:
-                _, writer = await asyncio.open_connection(
-                    node.host, node.port, ssl=node.tls, server_hostname=node.server_name if node.tls else None
-                )
-            except ssl.SSLError as error:
-                reasons.append(f"{node}: {error.reason or error}")
-            except OSError as error:
-                reasons.append(f"{node}: {error.strerror or error}")
-            else:
-                writer.close()
-                return None
-        return "no Qlik node can be reached: " + "; ".join(reasons)
+        reasons = await asyncio.gather(*map(_knock, pool.nodes))
+        told = [reason for reason in reasons if reason is not None]
+        return None if len(told) < len(reasons) else "no Qlik node can be reached: " + "; ".join(told)
 
     return check
+
+
+async def _knock(node: Node) -> str | None:
+    """Why the node cannot be connected, or None. All are asked at once: one that is silent holds up nobody."""
+    try:
+        async with asyncio.timeout(KNOCK_WITHIN):
+            _, writer = await asyncio.open_connection(
+                node.host, node.port, ssl=node.tls, server_hostname=node.server_name if node.tls else None
+            )
+    except TimeoutError:
+        return f"{node}: not connected in {KNOCK_WITHIN:g} s"
+    except ssl.SSLError as error:
+        return f"{node}: {error.reason or error}"
+    except OSError as error:
+        return f"{node}: {error.strerror or error}"
+    writer.close()
+    return None

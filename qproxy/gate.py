@@ -37,10 +37,12 @@ _QLIK_LOGIN = re.compile(rb"/(?:internal_\w+|windows|forms?)_?authentication(?:;
 
 @dataclass(slots=True)
 class Admitted:
-    """May pass. `session` None: an anonymous visitor, or a probe that QPS answers itself. `cookie`: what QPS gets."""
+    """May pass. `session` None: an anonymous visitor, or a probe that QPS answers itself. `cookie`: what QPS gets.
+    `visitor`: the id of an anonymous visitor, who is to stay with one node."""
 
     session: Session | None
     cookie: bytes | None
+    visitor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Gate:
         if _is_qlik_login(head.path):
             return TurnedAway()
         if vp.anonymous:
-            return Admitted(None, _for_qlik(vp, header, theirs))
+            visitor = theirs.decode("latin-1") if theirs is not None else ""
+            return Admitted(None, _for_qlik(vp, header, theirs), visitor)
         probe = head.method == b"GET" and not head.websocket and _PROBES.fullmatch(head.path[len(vp.path) :])
         if probe or _is_preflight(vp, head):
             return Admitted(None, _for_qlik(vp, header, None))

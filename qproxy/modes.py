@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TypeVar
 
 from qproxy.farewells import Farewells
+from qproxy.forwarding.choice import ranking
 from qproxy.model import End, Session
 from qproxy.qps import Caller, Door, QpsApi, QpsError, counted
 from qproxy.sessions.front import Sessions
@@ -223,9 +224,9 @@ class Tickets(Mode):
     by_other_id = True
 
     async def _tell(self, session: Session, node: str) -> Session:
-        """On the node that refused it, or on the first that answers."""
+        """On the node that refused it, or on the first that answers, from the one on that serves the session."""
         failed: QpsError | None = None
-        for number in self._order(node):
+        for number in self._order(session, node):
             try:
                 qlik_id = await self._enter(number, session)
             except QpsError as error:
@@ -234,9 +235,9 @@ class Tickets(Mode):
             return await self._link(session, qlik_id)
         raise failed or QpsError("refused", "no node is configured")
 
-    def _order(self, node: str) -> Sequence[int]:
+    def _order(self, session: Session, node: str) -> Sequence[int]:
         nodes = list(self.site.nodes)
-        return [nodes.index(node)] if node in nodes else range(len(nodes))
+        return [nodes.index(node)] if node in nodes else ranking(session.id, nodes)
 
     async def _enter(self, number: int, session: Session) -> str:
         api, door = self.site.apis[number], self.site.doors[number]

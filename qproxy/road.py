@@ -111,6 +111,7 @@ class Road:
             headers.to_upstream(head, admitted.cookie, self._forwarded(record.client), vp.strip),
             lambda answer: self._rewrite(vp, record, session, answer),
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
+            session.id if session is not None else admitted.visitor,
         )
 
     def _forwarded_lines(self, client: str) -> bytes:

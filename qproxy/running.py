@@ -67,7 +67,8 @@ async def _serve(config: Config) -> int:
     for warning in config.warnings:
         log.warning("configuration: %s", warning)
     for vp in config.virtual_proxies:
-        log.info("virtual proxy %s: %s%s -> %s", vp.name, config.server.public.origin, vp.path, vp.upstreams[0])
+        nodes = ", ".join(map(str, vp.upstreams))
+        log.info("virtual proxy %s: %s%s -> %s", vp.name, config.server.public.origin, vp.path, nodes)
     settle()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.observer.reopen)

@@ -26,12 +26,12 @@ from qproxy.config import Config, PasswordFileLogin, SessionsConfig, VirtualProx
 from qproxy.configured_mode import open_mode
 from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
-from qproxy.forwarding.pool import Node, Pool
 from qproxy.gate import Gate
 from qproxy.ledger import Ledger
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import LogTargets, Metrics, Observer
+from qproxy.pools import fill_gauges, open_pool
 from qproxy.road import Road, Surroundings
 from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
@@ -124,7 +124,9 @@ class Server:
         self.vps[session.vp].ended(session.id, None, why)
 
     def _open_vp(self, config: VirtualProxyConfig) -> None:
-        pool = _pool(config, self.config.server.timeouts.connect)
+        pool = open_pool(config, self.config.server.public, self.config.server.timeouts.connect)
+        pool.start()
+        self._closing.push_async_callback(pool.stop)
         methods: tuple[Method, ...] = tuple(self._password_file(login) for login in config.login)
         mode = open_mode(config, self.config.server.public, self.sessions, self.observer.metrics.qps_api_call)
         opened = Opened(self.sessions, pool, methods, self.observer, self.clock, mode)
@@ -200,10 +202,7 @@ class Server:
         self.ledger.flush()
         metrics = self.observer.metrics
         for vp in self.vps.values():
-            pool = vp.pool
-            counts = metrics.pool(vp.name, str(pool.nodes[0]) if len(pool.nodes) == 1 else "all")
-            counts.open, counts.idle = pool.open_count, pool.resting
-            counts.opened, counts.reused = pool.opened, pool.reused
+            fill_gauges(metrics, vp.name, vp.pool)
         for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
             metrics.certificate(name, seconds)
 
@@ -258,13 +257,6 @@ def _store(sessions: SessionsConfig, keys: list[bytes]) -> Store:
     if sessions.store == "memory":
         return MemoryStore()
     return SqliteStore(sessions.path or Path("sessions.db"), keys)
-
-
-def _pool(config: VirtualProxyConfig, connect: float) -> Pool:
-    context = tls.upstream_context(config.upstream_tls) if config.upstream_tls else None
-    server_name = config.upstream_tls.server_name if config.upstream_tls else None
-    nodes = [Node(node.host, node.port, context, server_name) for node in config.upstreams]
-    return Pool(nodes, connections=config.pool.connections, idle=config.pool.idle, connect=connect)
 
 
 def _timeouts(config: Config) -> Timeouts:

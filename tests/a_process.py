@@ -141,7 +141,13 @@ async def process_site(directory: Path, sessions: str = SQLITE, **wishes: Any) -
     plan = Plan(**wishes)
     async with prepared(directory, plan) as front:
         built = ProcessSite(
-            front.node, front.origin, front.clock, directory, front.certificates, vps=dict(plan.vps), internal_port=port
+            front.nodes,
+            front.origin,
+            front.clock,
+            directory,
+            front.certificates,
+            vps=dict(plan.vps),
+            internal_port=port,
         )
         built.manager = ServiceManager(str(directory / "notify"))
         try:

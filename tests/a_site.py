@@ -5,6 +5,7 @@ runs qproxy in the test's own process, on the test's clock; a_process.py runs it
 """
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -43,7 +44,7 @@ class Clock:
 class Front:
     """What people see of a site: one origin. `seen` is every URL and header that came to a browser, as text."""
 
-    node: QlikNode
+    nodes: list[QlikNode]
     origin: str
     clock: Clock
     directory: Path
@@ -51,6 +52,11 @@ class Front:
     internal: str = ""
     people: list[aiohttp.ClientSession] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+
+    @property
+    def node(self) -> QlikNode:
+        """The only one, or the first."""
+        return self.nodes[0]
 
     def browser(self, **headers: str) -> aiohttp.ClientSession:
         """A browser: keeps cookies, says that it navigates; tests tell it not to follow redirects."""
@@ -185,25 +191,28 @@ async def prepared(directory: Path, plan: Plan) -> AsyncIterator[Front]:
     if certificates and plan.mode:
         secure |= {"rest_port": 0, "rest_tls": certificates.of_api()}
     config = {"virtual_proxies": seen_by_qlik, "apps": (AppSettings(APP, "Sales"),), "rest_port": None}
-    node = QlikNode(SimConfig(**(config | secure | dict(plan.node)), toggles=plan.toggles), clock)
-    await node.start()
-    write_files(directory, origin, node, plan, certificates)
+    wanted = SimConfig(**(config | secure | dict(plan.node)), toggles=plan.toggles)
+    nodes = [QlikNode(wanted, clock) for _ in range(plan.nodes)]
+    for node in nodes:
+        await node.start()
+    write_files(directory, origin, nodes, plan, certificates)
     if not (directory / "users").exists():
         user_file(directory, "ann", "bob")
-    front = Front(node, origin, clock, directory, certificates)
+    front = Front(nodes, origin, clock, directory, certificates)
     try:
         yield front
     finally:
         for person in front.people:
             await person.close()
-        await node.stop()
+        for node in nodes:
+            await node.stop()
 
 
 def tell_qlik(front: Front, internal_port: int, vps: Mapping[str, str]) -> None:
     """What an administrator enters in the QMC: where the session module is."""
     front.internal = f"{'https' if front.certificates else 'http'}://localhost:{internal_port}"
-    for name, prefix in vps.items():
-        front.node.set_session_module(prefix, f"{front.internal}/session-module/{name}")
+    for node, (name, prefix) in itertools.product(front.nodes, vps.items()):
+        node.set_session_module(prefix, f"{front.internal}/session-module/{name}")
 
 
 @contextlib.asynccontextmanager
@@ -218,7 +227,7 @@ async def site(directory: Path, **wishes: Any) -> AsyncIterator[Site]:
         if plan.mode in ("", "session_module"):
             tell_qlik(front, server.internal_ports[0], plan.vps)
         built = Site(
-            front.node, front.origin, front.clock, directory, front.certificates, front.internal, server=server
+            front.nodes, front.origin, front.clock, directory, front.certificates, front.internal, server=server
         )
         try:
             yield built

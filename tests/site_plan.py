@@ -6,7 +6,7 @@ import json
 import random
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Plan:
     toggles: Toggles = field(default_factory=Toggles)
     node: Mapping[str, Any] = field(default_factory=dict)
     tls: bool = False
+    nodes: int = 1
+    drained: Collection[int] = ()
     vps: Mapping[str, str] = field(default_factory=lambda: VPS)
     mode: str = ""
     """With one of the modes the node has its API on a port, and qproxy is configured to call it."""
@@ -110,12 +112,16 @@ def server_file(directory: Path, origin: str, certificates: Certificates | None)
     return wanted
 
 
-def vp_file(name: str, prefix: str, node: QlikNode, certificates: Certificates | None) -> dict[str, Any]:
+def upstreams(nodes: list[QlikNode], plan: Plan) -> list[dict[str, Any]]:
+    urls = [node.https_url if plan.tls else node.http_url for node in nodes]
+    return [{"url": url, "drain": number in plan.drained} for number, url in enumerate(urls)]
+
+
+def vp_file(name: str, prefix: str, certificates: Certificates | None) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "prefix": prefix,
         "cookie": f"X-Qlik-Session-{name}",
         "user_directory": name.upper(),
-        "upstreams": node.https_url if certificates else node.http_url,
         "internal_names": [MACHINE, "qlik1"],
         "login": [{"method": "password_file", "file": "users"}],
     }
@@ -124,13 +130,18 @@ def vp_file(name: str, prefix: str, node: QlikNode, certificates: Certificates |
     return wanted
 
 
-def with_mode(mode: str, node: QlikNode, certificates: Certificates | None) -> dict[str, Any]:
+def with_mode(mode: str, nodes: list[QlikNode], certificates: Certificates | None) -> dict[str, Any]:
     if not mode or certificates is None:
         return {}
     shown = {"client_certificate": str(certificates.client_certificate), "client_key": str(certificates.client_key)}
     return {
         "mode": mode,
-        "qps_api": {"urls": node.rest_url, "ca": str(certificates.root), "server_name": MACHINE, **shown},
+        "qps_api": {
+            "urls": [node.rest_url for node in nodes],
+            "ca": str(certificates.root),
+            "server_name": MACHINE,
+            **shown,
+        },
     }
 
 
@@ -144,11 +155,14 @@ def qlik_vp(name: str, prefix: str, origin: str, **settings: object) -> VirtualP
     return VirtualProxySettings(**(wanted | settings))  # type: ignore[arg-type]
 
 
-def write_files(directory: Path, origin: str, node: QlikNode, plan: Plan, certificates: Certificates | None) -> None:
+def write_files(
+    directory: Path, origin: str, nodes: list[QlikNode], plan: Plan, certificates: Certificates | None
+) -> None:
     """The configuration directory, as an administrator would write it."""
     files = {"server": merged(server_file(directory, origin, certificates), yaml.safe_load(plan.server) or {})}
     for name, prefix in plan.vps.items():
-        wanted = merged(vp_file(name, prefix, node, certificates), with_mode(plan.mode, node, certificates))
+        wanted = vp_file(name, prefix, certificates) | {"upstreams": upstreams(nodes, plan)}
+        wanted |= with_mode(plan.mode, nodes, certificates)
         files[name] = merged(wanted, yaml.safe_load(plan.vp) or {})
     for name, wanted in files.items():
         (directory / f"{name}.yaml").write_text(json.dumps(wanted, indent=2), "utf-8")  # JSON is YAML

@@ -165,7 +165,7 @@ def test_a_failure_for_a_program_is_json() -> None:
 
 def test_what_passes_by_itself_is_tried_again_by_itself() -> None:
     reloading = {failure for failure in Failure if "Refresh" in dict(failure_page(failure, "a", html=True)[0])}
-    assert reloading == RELOADING == {Failure.UPSTREAM_REFUSED, Failure.SHUTTING_DOWN}
+    assert reloading == RELOADING == {Failure.UPSTREAM_REFUSED, Failure.UPSTREAM_CONNECT_TIMEOUT, Failure.SHUTTING_DOWN}
 
 
 def test_a_program_is_told_when_to_come_back_and_not_to_reload() -> None:

@@ -23,8 +23,9 @@ DIRECTIVES = {"language_level": 3, "annotation_typing": False}
 MODULES = (
     "clients", "cookies", "gate", "headers", "ledger", "model", "records", "road", "routing", "virtual_proxy",
     "forwarding.body", "forwarding.conduct", "forwarding.downstream", "forwarding.exchange", "forwarding.frames",
-    "forwarding.head", "forwarding.listener", "forwarding.patience", "forwarding.pool", "forwarding.request_body",
-    "forwarding.response", "forwarding.tunnel", "forwarding.upstream",
+    "forwarding.head", "forwarding.health", "forwarding.listener", "forwarding.node", "forwarding.node_pool",
+    "forwarding.patience", "forwarding.pool", "forwarding.request_body", "forwarding.response", "forwarding.tunnel",
+    "forwarding.upstream",
     "observe.access", "observe.lines", "observe.metrics", "observe.observer", "observe.redact", "observe.traffic",
     "sessions.cache", "sessions.front",
 )  # fmt: skip

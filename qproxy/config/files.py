@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, UpstreamTlsConfig, VirtualProxyConfig
+from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, VirtualProxyConfig
+from qproxy.config.node_models import UpstreamTlsConfig
 from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.config.rules import SERVER, Finding
 from qproxy.key_files import read_keys

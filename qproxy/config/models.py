@@ -24,7 +24,6 @@ from qproxy.config.fields import (
     FilePaths,
     Flag,
     HeadBytes,
-    HostName,
     HostNames,
     Netlocs,
     Networks,
@@ -44,6 +43,7 @@ from qproxy.config.names import (
     check_token,
     check_user_directory,
 )
+from qproxy.config.node_models import HealthConfig, Nodes, PoolConfig, UpstreamTlsConfig, Wait
 from qproxy.config.parts import LifetimeConfig, Part
 from qproxy.config.qlik_models import Mode, QpsApiConfig
 from qproxy.model import Attributes
@@ -182,18 +182,6 @@ class ServerConfig(Part):
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
 
 
-class UpstreamTlsConfig(Part):
-    ca: FilePath = Field(description="PEM file: the only CA that may vouch for the Qlik nodes (root.pem of the site).")
-    server_name: HostName | None = Field(
-        default=None, description="Name expected in their certificates, when not the URL's host."
-    )
-    client_certificate: FilePath | None = Field(
-        default=None, description="PEM file of a certificate to show to the Qlik nodes."
-    )
-    client_key: FilePath | None = Field(default=None, description="PEM file of its private key.")
-    client_key_password_file: FilePath | None = Field(default=None, description="File with its password.")
-
-
 class PasswordFileLogin(Part):
     method: Literal["password_file"] = Field(description="Names and argon2id hashes in a file of qproxy's own.")
     file: FilePath = Field(description="That file; `qproxy users` edits it.")
@@ -202,11 +190,6 @@ class PasswordFileLogin(Part):
 
 LoginConfig = PasswordFileLogin
 """One way to log in. With a second class this becomes a union that `method` tells apart."""
-
-
-class PoolConfig(Part):
-    connections: Count = Field(default=256, description="Most connections to one Qlik node; WebSockets count apart.")
-    idle: Duration = Field(default=60, description="An unused connection to a Qlik node is closed after this time.")
 
 
 class VirtualProxyConfig(Part):
@@ -218,8 +201,8 @@ class VirtualProxyConfig(Part):
     )
     cookie: Annotated[str, AfterValidator(check_cookie)] = Field(description="Session cookie header name in the QMC.")
     user_directory: Annotated[str, AfterValidator(check_user_directory)] = Field(description="User directory in Qlik.")
-    upstreams: Annotated[Origins, Field(min_length=1)] = Field(
-        description="The Qlik nodes' proxy services: https://host[:port]; all https or all http."
+    upstreams: Nodes = Field(
+        description="The Qlik nodes' proxy services: https://host[:port], or {url, drain}; all https or all http."
     )
     upstream_tls: UpstreamTlsConfig | None = Field(default=None, description="How the nodes prove who they are.")
     mode: Mode = Field(default="session_module", description="How Qlik's proxy service learns who a session is.")
@@ -244,6 +227,10 @@ class VirtualProxyConfig(Part):
     attributes_cap: AttributeBytes = Field(default=12288, description="Most bytes of them.")
     internal_names: HostNames = Field(default=(), description="Other names of the nodes in redirects.")
     pool: PoolConfig = Field(default=PoolConfig(), description="Connections to the Qlik nodes.")
+    health: HealthConfig = Field(default=HealthConfig(), description="How it is found out which nodes are up.")
+    wait_for_qlik: Wait = Field(
+        default=10, description="While no node is there, harmless requests wait this long for one; 0: not at all."
+    )
 
     @property
     def path(self) -> str:

@@ -82,9 +82,7 @@ def _without_null(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     choices = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
-    kept = {
-        key: _without_null(one) for key, one in schema.items() if key != "anyOf" and (key, one) != ("default", None)
-    }
+    kept = {key: _without_null(one) for key, one in schema.items() if key != "anyOf" and one is not None}
     if len(choices) == 1:
         return _without_null(choices[0]) | kept
     return kept | ({"anyOf": _without_null(choices)} if choices else {})

@@ -169,20 +169,25 @@ def vp_rules(vp: VirtualProxyConfig) -> Iterator[Finding]:
 
 
 def _upstreams(vp: VirtualProxyConfig) -> Iterator[Finding]:
-    for number, origin in enumerate(vp.upstreams):
+    origins = [node.url for node in vp.upstreams]
+    for number, origin in enumerate(origins):
         if origin.scheme != vp.upstream_scheme:
             yield Finding(
                 vp.name, ("upstreams", number), "mixes http and https: all nodes must be reached the same way"
             )
-        if origin in vp.upstreams[:number]:
+        if origin in origins[:number]:
             yield Finding(vp.name, ("upstreams", number), "is listed twice")
         if origin.scheme == "http" and not is_loopback(origin.host):
             text = "is http: session cookies cross the network in the clear, and the cookie's name gets -HTTP"
             yield Finding(vp.name, ("upstreams", number), text, warning=True)
 
+    if all(node.drain for node in vp.upstreams):
+        text = "has drain: true at every node, so none is drained: people have to go somewhere"
+        yield Finding(vp.name, ("upstreams",), text, warning=True)
+
 
 def _upstream_tls(vp: VirtualProxyConfig) -> Iterator[Finding]:
-    tls, schemes = vp.upstream_tls, {origin.scheme for origin in vp.upstreams}
+    tls, schemes = vp.upstream_tls, {node.scheme for node in vp.upstreams}
     if tls is None and "https" in schemes:
         text = "is needed for https: `upstream_tls: {ca: root.pem}` with the site's root certificate from the QMC"
         yield Finding(vp.name, ("upstream_tls",), text)
@@ -219,8 +224,8 @@ def rules_between(server: ServerConfig | None, vps: Sequence[VirtualProxyConfig]
 
 
 def _with_server(server: ServerConfig, vp: VirtualProxyConfig) -> Iterator[Finding]:
-    for number, origin in enumerate(vp.upstreams):
-        if str(origin) in server.public.origins:
+    for number, node in enumerate(vp.upstreams):
+        if str(node) in server.public.origins:
             text = "is qproxy's own public address: name the Qlik nodes by their internal names"
             yield Finding(vp.name, ("upstreams", number), text)
     for number, origin in enumerate(vp.allowed_origins):

@@ -39,13 +39,14 @@ class Forward:
     """Pass the request on: to a node of `pool`, with these header fields (each line with its CRLF; no framing).
 
     `rewrite` changes the answer's head in place before it goes to the browser, or gives an Answer to send instead;
-    `owner` is needed on an upgrade only.
+    `owner` is needed on an upgrade only; requests of one `affinity` go to one node ("": to any).
     """
 
     pool: "Pool"
     fields: bytes
     rewrite: Callable[[ResponseHead], Answer | None]
     owner: TunnelOwner | None
+    affinity: str = ""
 
 
 @dataclass(slots=True)

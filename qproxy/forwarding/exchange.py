@@ -108,18 +108,23 @@ class Exchange:
     def _pass_on(self, forward: Forward) -> None:
         self._forward = forward
         self._repeatable = safe = self.head.length == 0 and self.head.method in SAFE_METHODS
-        resting = forward.pool.take(safe=safe, now=0.0 if safe else self.downstream.listener.loop.time())
+        pool = forward.pool.only or forward.pool.choose(forward.affinity)
+        resting = pool.take(safe=safe, now=0.0 if safe else self.downstream.listener.loop.time())
         if resting is not None:
             self._attach(resting, forward)
         else:
             self._spawn(self._connect(forward))
 
-    async def _connect(self, forward: Forward, fresh: bool = False) -> None:
+    async def _connect(self, forward: Forward, again: bool = False, avoid: str = "") -> None:
+        """To whichever node can be reached. What harms nobody by being late waits for one; a socket does not, for its
+        clients try again by themselves."""
+        patient = self._repeatable and not self.head.websocket
         try:
-            upstream = await forward.pool.open(fresh=fresh)
+            upstream = await forward.pool.open(forward.affinity, fresh=again, patient=patient, avoid=avoid)
         except Refused as refused:
             self.fail(refused.failure, refused.detail)
             return
+        upstream.again = again
         if self._over:
             upstream.abort()
         else:
@@ -273,6 +278,8 @@ class Exchange:
         """A page while nothing was sent; afterwards a broken transfer, never a short success."""
         if self._over:
             return
+        if failure is Failure.UPSTREAM_BAD_ANSWER and self.upstream is not None:
+            self.upstream.pool.failed(detail)
         self._drop_upstream()
         self.record.failure = failure
         self.record.detail = detail
@@ -298,11 +305,18 @@ class Exchange:
             upstream.release(clean=False, now=0.0)
 
     def lost(self, *, nothing_came: bool) -> None:
-        """QPS's connection is gone midway. A stale pooled one is replaced once, where nothing can happen twice."""
+        """QPS's connection is gone midway. Where nothing can happen twice, the request is repeated once: on a new
+        connection when a pooled one was stale, on another node when there is one."""
         upstream, self.upstream = self.upstream, None
-        stale = upstream is not None and upstream.used and nothing_came
-        if stale and self._repeatable and self._forward is not None:
-            self._spawn(self._connect(self._forward, fresh=True))
+        forward = self._forward
+        assert upstream is not None
+        assert forward is not None
+        stale = upstream.used and nothing_came
+        if not stale:
+            upstream.pool.failed("connections end before the answer does")
+        elsewhere = nothing_came and not upstream.again and forward.pool.only is None
+        if self._repeatable and (stale or elsewhere):
+            self._spawn(self._connect(forward, True, "" if stale else upstream.node))
         else:
             self.fail(Failure.UPSTREAM_GONE, "the connection ended before the answer did")
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_REFUSED = 200
 SHUTTING_DOWN = "qproxy is restarting"
+NODE_DEAD = "the Qlik node is gone"
 
 
 class Listener:
@@ -37,6 +38,8 @@ class Listener:
         self.loop = asyncio.get_running_loop()
         self._exempt = exempt
         self._pools = pools
+        for pool in pools:
+            pool.on_dead = self.node_dead
         self._connections: set[Downstream] = set()
         self._refused: set[Downstream] = set()
         self._tunnels: set[Tunnel] = set()
@@ -99,6 +102,12 @@ class Listener:
         self._tunnels.discard(tunnel)
         self.conduct.finished(tunnel.record)
         self._uncount(tunnel.peer)
+
+    def node_dead(self, node: str) -> None:
+        """Nothing will come from there any more: whoever has a socket open is told, and connects to another node."""
+        for tunnel in list(self._tunnels):
+            if tunnel.record.node == node:
+                tunnel.end("", 1001, NODE_DEAD)
 
     def _uncount(self, peer: str) -> None:
         network = network_of(peer)

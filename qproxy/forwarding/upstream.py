@@ -12,10 +12,12 @@ from qproxy.headers import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 if TYPE_CHECKING:
     from qproxy.forwarding.exchange import Exchange
-    from qproxy.forwarding.pool import Pool
+    from qproxy.forwarding.node_pool import NodePool
 
 MOST_INTERIM: Final = 10
 """1xx answers to one request before QPS is not believed any more."""
+UNWELL: Final = frozenset({502, 503, 504})
+"""Answers by which a node, or what stands before it, says that it cannot serve now."""
 
 
 class Upstream(asyncio.Protocol):
@@ -23,12 +25,14 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "_buffer", "_chunks", "_gone", "_head", "_interim", "_left", "_reading_paused", "_waits",
-        "counted", "exchange", "node", "pool", "rested_since", "transport", "used", "write_paused",
+        "again", "counted", "exchange", "node", "pool", "rested_since", "transport", "used", "write_paused",
     )  # fmt: skip
 
-    def __init__(self, pool: "Pool", node: str) -> None:
+    def __init__(self, pool: "NodePool", node: str) -> None:
         self.pool = pool
         self.node = node
+        self.again = False
+        """Whether it was opened to repeat a request, which happens once."""
         self.exchange: Exchange | None = None
         self.counted = False
         """Whether the pool counts this connection (an attempt that was given up is not counted)."""
@@ -48,6 +52,11 @@ class Upstream(asyncio.Protocol):
         """Whether it may carry a request: open, not full, and with nothing to be read, neither the end nor bytes that
         would pass for the next answer."""
         return not (self._gone or self.write_paused or self.transport.is_closing() or self._waits(0))
+
+    @property
+    def unwell(self) -> bool:
+        """Whether its last answer was one that speaks against the node."""
+        return self._head is not None and self._head.status in UNWELL
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -109,6 +118,8 @@ class Upstream(asyncio.Protocol):
                 self._read_head(bytes(rest), exchange)
             return
         self._head = head
+        if head.status in UNWELL:
+            self.pool.failed(f"answered {head.status}")
         self._left = length = head.length
         self._chunks = ChunkReader() if length == CHUNKED else None
         if not exchange.answered(head):
@@ -192,6 +203,7 @@ class Upstream(asyncio.Protocol):
         self._uncount()
 
     def _uncount(self) -> None:
+        self.pool.gone(self)
         if self.counted:
             self.counted = False
             self.pool.lost()

@@ -62,6 +62,9 @@ class Metrics:
         self._certificates = self._gauge(
             "qproxy_certificate_expiry_seconds", "Seconds until a certificate expires.", "certificate"
         )
+        self._waiting = self._gauge(
+            "qproxy_waiting_for_qlik", "Requests that wait until a Qlik node can be reached again.", "vp"
+        )
         self._audit_sequence = self._gauge("qproxy_audit_sequence", "Number of the last line of the audit log.")
         self._gauge("qproxy_build", "Always 1; the label tells the version.", "version").labels(__version__).set(1)
 
@@ -120,6 +123,9 @@ class Metrics:
     def sessions(self, vp: str, owner: str, count: int) -> None:
         """`owner` is "qproxy" for logins, "qlik" for sessions that Qlik's proxy service made."""
         self._sessions.labels(self._traffic.known(vp), owner if owner in {"qproxy", "qlik"} else OTHER).set(count)
+
+    def waiting_for_qlik(self, vp: str, count: int) -> None:
+        self._waiting.labels(self._traffic.known(vp)).set(count)
 
     def certificate(self, name: str, seconds_left: float) -> None:
         self._certificates.labels(name).set(seconds_left)

@@ -37,9 +37,10 @@ class Traffic:
 class PoolCounts:
     """Of one upstream node: the pool that owns it writes these numbers itself."""
 
-    __slots__ = ("idle", "open", "opened", "reused")
+    __slots__ = ("idle", "open", "opened", "reused", "up")
 
     def __init__(self) -> None:
+        self.up = True
         self.open = 0
         self.idle = 0
         self.opened = 0
@@ -171,10 +172,13 @@ class TrafficCounts:
             "Connections that a request was given: new, or reused from the pool.",
             labels=["vp", "node", "how"],
         )
+        up = GaugeMetricFamily("qproxy_upstream_up", "Whether a Qlik node is up.", labels=["vp", "node"])
         for (vp, node), pool in self._pools.items():
+            up.add_metric([vp, node], float(pool.up))
             now.add_metric([vp, node, "open"], pool.open)
             now.add_metric([vp, node, "idle"], pool.idle)
             taken.add_metric([vp, node, "new"], pool.opened)
             taken.add_metric([vp, node, "reused"], pool.reused)
+        yield up
         yield now
         yield taken

@@ -21,7 +21,7 @@ from qproxy.web.texts import LANGUAGE, TEXTS
 
 Headers = list[tuple[str, str]]
 
-RELOADING: Final = frozenset({Failure.UPSTREAM_REFUSED, Failure.SHUTTING_DOWN})
+RELOADING: Final = frozenset({Failure.UPSTREAM_REFUSED, Failure.UPSTREAM_CONNECT_TIMEOUT, Failure.SHUTTING_DOWN})
 """Failures that pass by themselves within seconds: their page reloads itself."""
 RELOAD_SECONDS: Final = 5
 

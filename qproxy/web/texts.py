@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "advice_upstream": "Try again in a minute. If it goes on, give your administrator the number below.",
         "advice_qproxy": "Try again in a minute. If it goes on, give your administrator the number below.",
         "advice_upstream_refused": "This page tries again by itself every few seconds. You stay logged in.",
+        "advice_upstream_connect_timeout": "This page tries again by itself every few seconds. You stay logged in.",
         "advice_shutting_down": "This page tries again by itself every few seconds. You stay logged in.",
         "advice_session_not_accepted": (
             "You are logged in, but Qlik Sense asked who you are again. Logging in again may help; if not, give your "

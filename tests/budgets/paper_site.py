@@ -152,9 +152,9 @@ class PaperSite:
 
     def node(self) -> Link:
         """A connection to Qlik that rests in the pool: the next request gets it."""
-        pool = self.server.vps["sales"].pool
+        pool = self.server.vps["sales"].pool.members[0]
         link = Link(self.tally)
-        upstream = Upstream(pool, str(pool.nodes[0]))
+        upstream = Upstream(pool, pool.name)
         link.protocol = upstream
         upstream.connection_made(link)
         upstream.counted = True

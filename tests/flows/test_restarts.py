@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -94,7 +95,15 @@ async def test_an_upload_that_qlik_refuses_before_its_end_gets_qliks_answer(qlik
 # --- a restart ---
 
 
-async def test_while_qlik_restarts_people_see_a_page_that_reloads_itself(qlik: Site) -> None:
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[Site]:
+    """Where nobody waits for Qlik."""
+    async with site(tmp_path, vp="wait_for_qlik: 0") as built:
+        yield built
+
+
+async def test_while_qlik_restarts_people_see_a_page_that_reloads_itself(impatient: Site) -> None:
+    qlik = impatient
     person = await person_in(qlik)
     await qlik.node.stop_listening()
     async with person.get("/sales/hub/") as answer:
@@ -122,7 +131,8 @@ async def test_while_qlik_restarts_sockets_are_refused_and_not_redirected(qlik: 
         assert (answer.status, json.loads(answer.body)["error"]) == (503, "upstream_refused")
 
 
-async def test_while_qlik_restarts_people_can_still_log_in(qlik: Site) -> None:
+async def test_while_qlik_restarts_people_can_still_log_in(impatient: Site) -> None:
+    qlik = impatient
     await qlik.node.stop_listening()
     person = await person_in(qlik)
     assert await qlik.status(person, "/sales/hub/") == 503

@@ -60,7 +60,8 @@ async def serve(node_port: int) -> None:
 
     from qproxy.forwarding.conduct import Limits, Timeouts  # noqa: PLC0415
     from qproxy.forwarding.listener import Listener  # noqa: PLC0415
-    from qproxy.forwarding.pool import Node, Pool  # noqa: PLC0415
+    from qproxy.forwarding.node import Node  # noqa: PLC0415
+    from qproxy.forwarding.pool import Pool  # noqa: PLC0415
 
     pool = Pool([Node("127.0.0.1", node_port)], connections=20_000)
     listener = Listener(Straight(pool), Timeouts(), Limits(20_000, 20_000), [pool])

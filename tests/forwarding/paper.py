@@ -9,8 +9,11 @@ from forwarding.plane import QUICK, Straight
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.conduct import Limits
 from qproxy.forwarding.downstream import Downstream
+from qproxy.forwarding.health import Health
 from qproxy.forwarding.listener import Listener
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import RULES, Node, Rules
+from qproxy.forwarding.node_pool import NodePool
+from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.upstream import Upstream
 
 HIGH_WATER = 2000
@@ -133,32 +136,42 @@ class PaperClock:
         return getattr(self._loop, name)
 
 
-class PaperPool(Pool):
-    """Nodes on paper; `refuses` makes the next connections fail."""
+class PaperNode(NodePool):
+    """A node on paper; `refuses` makes the next connections fail."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__([Node("node", 1)], **options)
+    def __init__(self, name: str = "node") -> None:
+        super().__init__(Node(name, 1), Health(RULES), lambda pool: None)
         self.made: list[PaperTransport] = []
         self.refuses = False
 
-    async def _dial_node(self, node: Node) -> Upstream:
+    async def _connect(self) -> Upstream:
         await asyncio.sleep(0)
         if self.refuses:
             raise Refused(Failure.UPSTREAM_REFUSED, "on paper")
-        upstream = Upstream(self, str(node))
+        upstream = Upstream(self, self.name)
         transport = PaperTransport(upstream)
         self.made.append(transport)
         upstream.connection_made(transport)
         return upstream
 
 
+def paper_pool(node: NodePool, rules: Rules = RULES) -> Pool:
+    """A pool of that node alone."""
+    pool = Pool([node.node], rules=rules)
+    pool.members = [node]
+    pool.only = node
+    return pool
+
+
 class PaperPlane:
     """One browser, a pool, and the listener that they belong to."""
 
-    def __init__(self, **options: Any) -> None:
-        self.pool = PaperPool(**options)
-        self.road = Straight(self.pool)
-        self.listener = Listener(self.road, QUICK, Limits(), [self.pool])
+    def __init__(self, connections: int = 256) -> None:
+        self.pool = PaperNode()
+        self.pool.bound(connections, 60.0, 3.0)
+        whole = paper_pool(self.pool)
+        self.road = Straight(whole)
+        self.listener = Listener(self.road, QUICK, Limits(), [whole])
         self.clock = PaperClock()
         self.listener.loop = self.clock  # type: ignore[assignment]
         self.downstream = Downstream(self.listener)

@@ -19,7 +19,9 @@ from qproxy import headers
 from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Answer, Decision, Forward, HandOver, Limits, Timeouts
 from qproxy.forwarding.listener import Listener
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import Node
+from qproxy.forwarding.node_pool import NodePool
+from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.tunnel import Tunnel
 from qproxy.headers import RequestHead
 from qproxy.records import Record
@@ -138,11 +140,16 @@ class Plane:
 
     def __init__(self, node: ScriptedNode, pool: Pool, timeouts: Timeouts, limits: Limits, exempt: bool) -> None:
         self.node = node
-        self.pool = pool
+        self.nodes = pool
         self.road = Straight(pool)
         self.listener = Listener(self.road, timeouts, limits, [pool], lambda address: exempt)
         self.port = 0
         self.wires: list[Wire] = []
+
+    @property
+    def pool(self) -> NodePool:
+        """The connections to the scripted node."""
+        return self.nodes.members[-1]
 
     @property
     def records(self) -> list[Record]:
@@ -164,7 +171,7 @@ class Plane:
             not listener.connections
             and not listener.tunnels
             and not listener._by_address
-            and not self.pool.open_count
+            and not self.nodes.open_count
             and self.road.settled()
             and self.road.owner.opened_count == self.road.owner.closed_count
         )
@@ -187,13 +194,15 @@ async def plane(
     exempt: bool = False,
     tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     public_tls: ssl.SSLContext | None = None,
+    others: tuple[Node, ...] = (),
     **pool: Any,
 ) -> AsyncIterator[Plane]:
-    """`tls`: the node's context and qproxy's, which expects the name node.example."""
+    """`tls`: the node's context and qproxy's, which expects the name node.example. `others`: further nodes, which are
+    asked before this one by who has no session."""
     node = ScriptedNode(script)
     await node.start(tls[0] if tls else None)
     address = Node("127.0.0.1", node.port, tls[1], "node.example") if tls else Node("127.0.0.1", node.port)
-    made = Plane(node, Pool([address], **pool), timeouts, limits, exempt)
+    made = Plane(node, Pool([*others, address], **pool), timeouts, limits, exempt)
     made.port = await made.listener.start("127.0.0.1", 0, public_tls)
     try:
         yield made

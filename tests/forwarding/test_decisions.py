@@ -39,7 +39,7 @@ def instead(site: Plane) -> None:
     def rewrite(head: ResponseHead) -> Answer:
         return Answer(302, [b"Location: /login"], b"")
 
-    site.road.decision = lambda head, record: Forward(site.pool, b"", rewrite, site.road.owner)
+    site.road.decision = lambda head, record: Forward(site.nodes, b"", rewrite, site.road.owner)
 
 
 async def test_an_answer_may_be_replaced() -> None:
@@ -67,7 +67,7 @@ async def test_a_switch_may_be_replaced() -> None:
 @pytest.mark.error_log("an exchange failed: ZeroDivisionError")
 async def test_a_bug_at_a_switch_gives_a_page() -> None:
     async with plane(accept) as site:
-        site.road.decision = lambda head, record: Forward(site.pool, b"", lambda answer: broken(), site.road.owner)
+        site.road.decision = lambda head, record: Forward(site.nodes, b"", lambda answer: broken(), site.road.owner)
         assert (await (await site.wire()).ask(upgrade())).named(b"x-failure") == b"internal"
 
 
@@ -81,7 +81,7 @@ async def test_a_browser_that_goes_while_we_decide_is_not_forwarded() -> None:
 
         async def later() -> Forward:
             await gate.wait()
-            return Forward(site.pool, b"", lambda answer: None, None)
+            return Forward(site.nodes, b"", lambda answer: None, None)
 
         site.road.decision = lambda head, record: later()
         wire = await site.wire()
@@ -99,7 +99,7 @@ async def test_a_decision_that_comes_after_the_failure_changes_nothing() -> None
 
         async def later() -> Forward:
             await gate.wait()
-            return Forward(site.pool, b"", lambda answer: None, None)
+            return Forward(site.nodes, b"", lambda answer: None, None)
 
         site.road.decision = lambda head, record: later()
         wire = await site.wire()

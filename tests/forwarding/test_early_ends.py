@@ -264,7 +264,7 @@ async def test_a_bug_of_ours_gives_a_page_and_blames_us(where: str) -> None:
         ways: dict[str, Callable[[], object]] = {
             "decide": broken,
             "later": later,
-            "rewrite": lambda: Forward(site.pool, b"", broken, None),
+            "rewrite": lambda: Forward(site.nodes, b"", broken, None),
         }
         site.road.decision = lambda head, record: ways[where]()
         wire = await site.wire()

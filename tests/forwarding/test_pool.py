@@ -1,20 +1,23 @@
 """The connections to the nodes: stale ones, limits, failures to connect, and that nobody gets another's answer."""
 
 import asyncio
+import contextlib
 import random
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import trustme
-from forwarding.paper import PaperPool
+from forwarding.paper import PaperNode
 from forwarding.plane import Script, both_loops, echo, plane, times
 from forwarding.wire import Wire, get, ok, post
 from waiting import eventually
 
 from qproxy.errors import Failure, Refused
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import Node
+from qproxy.forwarding.pool import Pool
 from qproxy.forwarding.upstream import Upstream
 
 pytestmark = pytest.mark.asyncio(**both_loops)
@@ -122,7 +125,7 @@ async def test_a_post_leaves_a_connection_alone_that_has_ended() -> None:
 
 
 async def test_a_post_leaves_a_connection_alone_that_rested_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qproxy.forwarding.pool.UNSAFE_IDLE", -1.0)
+    monkeypatch.setattr("qproxy.forwarding.node_pool.UNSAFE_IDLE", -1.0)
     async with plane() as site:
         wire = await site.wire()
         await wire.ask(get())
@@ -206,7 +209,7 @@ async def test_who_waits_gets_the_place_of_a_connection_that_broke() -> None:
     async with plane(stuck, connections=1) as site:
         first, second = await site.wire(), await site.wire()
         first.send(get())
-        await eventually(lambda: site.pool.open_count)
+        await eventually(lambda: site.node.wires)
         site.node.script = echo
         second.send(get("/second"))
         await eventually(lambda: site.pool._waiting)
@@ -215,7 +218,7 @@ async def test_who_waits_gets_the_place_of_a_connection_that_broke() -> None:
 
 
 async def test_resting_connections_make_room_for_who_may_not_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qproxy.forwarding.pool.UNSAFE_IDLE", -1.0)
+    monkeypatch.setattr("qproxy.forwarding.node_pool.UNSAFE_IDLE", -1.0)
     async with plane(connections=1) as site:
         wire = await site.wire()
         await wire.ask(get())
@@ -237,8 +240,14 @@ async def test_who_gives_up_waiting_leaves_the_queue_as_it_was() -> None:
         assert 0 <= site.pool.open_count <= 2
 
 
-async def one_that_waits() -> tuple[PaperPool, Upstream, asyncio.Task[Upstream]]:
-    pool = PaperPool(connections=1)
+def one_connection() -> PaperNode:
+    pool = PaperNode()
+    pool.bound(1, 60.0, 3.0)
+    return pool
+
+
+async def one_that_waits() -> tuple[PaperNode, Upstream, asyncio.Task[Upstream]]:
+    pool = one_connection()
     upstream = await pool.open()
     waiting = asyncio.create_task(pool.open())
     await asyncio.sleep(0)
@@ -258,7 +267,7 @@ async def test_who_gives_up_in_the_moment_of_its_turn_keeps_nothing(clean: bool)
 
 
 async def test_who_needs_a_new_connection_is_not_given_a_used_one() -> None:
-    pool = PaperPool(connections=1)
+    pool = one_connection()
     upstream = await pool.open()
     waiting = asyncio.create_task(pool.open(fresh=True))
     await asyncio.sleep(0)
@@ -280,32 +289,36 @@ async def test_a_connection_that_ends_on_its_way_to_who_waits_is_replaced() -> N
 
 async def test_a_node_that_is_not_there_is_told_apart() -> None:
     async with plane() as site:
-        site.pool.nodes[:] = [Node("127.0.0.1", unused_port())]
+        await site.node.stop()
         reply = await (await site.wire()).ask(get())
         assert (reply.status, reply.named(b"x-failure")) == (503, b"upstream_refused")
 
 
 async def test_the_next_node_is_asked_when_one_is_not_there() -> None:
-    async with plane() as site:
-        site.pool.nodes.insert(0, Node("127.0.0.1", unused_port()))
+    async with plane(others=(Node("127.0.0.1", unused_port()),)) as site:
         wire = await site.wire()
         assert (await wire.ask(get("/a"))).body == b"GET /a "
-        assert (await site.last()).node == str(site.pool.nodes[1])
+        assert (await site.last()).node == site.pool.name
+
+
+@contextlib.contextmanager
+def busy_line() -> Iterator[int]:
+    """A port that takes no more calls and refuses none."""
+    with contextlib.ExitStack() as closing:
+        full = closing.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            caller = closing.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
 
 
 async def test_a_node_that_does_not_answer_the_call_is_given_up() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        port = full.getsockname()[1]
-        crowd = [socket.socket() for _ in range(4)]
-        for each in crowd:
-            each.setblocking(False)
-            each.connect_ex(("127.0.0.1", port))
+    with busy_line() as port:
         pool = Pool([Node("127.0.0.1", port)], connect=0.1)
         with pytest.raises(Refused) as refused:
             await pool.open()
-        assert (refused.value.failure, pool.open_count) == (Failure.UPSTREAM_CONNECT_TIMEOUT, 0)
-        for each in crowd:
-            each.close()
+    assert (refused.value.failure, pool.open_count) == (Failure.UPSTREAM_CONNECT_TIMEOUT, 0)
 
 
 def unused_port() -> int:

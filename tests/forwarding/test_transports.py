@@ -16,7 +16,8 @@ from waiting import eventually
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding import sockets, transports
 from qproxy.forwarding.conduct import Answer
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import Node
+from qproxy.forwarding.pool import Pool
 
 __all__ = ["carrier"]
 pytestmark = pytest.mark.asyncio(**both_loops)

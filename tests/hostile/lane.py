@@ -8,14 +8,17 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from forwarding.paper import paper_pool
 from hostile.readings import FASTEST, REQUESTS, Reader, Reading
 
 from qproxy import headers
 from qproxy.errors import Failure
 from qproxy.forwarding.conduct import Answer, Forward, Limits, Timeouts
 from qproxy.forwarding.downstream import Downstream
+from qproxy.forwarding.health import Health
 from qproxy.forwarding.listener import Listener
-from qproxy.forwarding.pool import Node, Pool
+from qproxy.forwarding.node import RULES, Node
+from qproxy.forwarding.node_pool import NodePool
 from qproxy.forwarding.tunnel import Tunnel, accept_key
 from qproxy.forwarding.upstream import Upstream
 from qproxy.headers import RequestHead
@@ -122,11 +125,11 @@ def deliver(protocol: Any, data: bytes) -> None:
         data = data[size:]
 
 
-class LanePool(Pool):
+class LanePool(NodePool):
     """Every connection that it gives is a new one."""
 
     def __init__(self, turns: Turns) -> None:
-        super().__init__([Node("node", 1)])
+        super().__init__(Node("node", 1), Health(RULES), lambda pool: None)
         self._turns = turns
         self.made: list[Side] = []
 
@@ -147,6 +150,7 @@ class Passing:
 
     def __init__(self, turns: Turns) -> None:
         self.pool = LanePool(turns)
+        self.whole = paper_pool(self.pool)
         self.asked: list[Record] = []
         self.over: list[Record] = []
         self.tunnels: list[Tunnel] = []
@@ -154,7 +158,7 @@ class Passing:
     def decide(self, head: RequestHead, record: Record) -> Forward:
         self.asked.append(record)
         fields = headers.to_upstream(head, head.cookie or None, b"")
-        return Forward(self.pool, fields, lambda answer: None, self)
+        return Forward(self.whole, fields, lambda answer: None, self)
 
     def refuse(self, failure: Failure, record: Record) -> Answer:
         record.failure = failure
@@ -180,7 +184,7 @@ class Lane:
         self._answering = answering
         self.turns = Turns()
         self.road = Passing(self.turns)
-        self.listener = Listener(self.road, Timeouts(), Limits(head_bytes=65536), [self.road.pool])
+        self.listener = Listener(self.road, Timeouts(), Limits(head_bytes=65536), [self.road.whole])
         self.listener.loop = self.turns  # type: ignore[assignment]
         self.browser = Side(self.turns)
         self.browser.protocol = Downstream(self.listener)

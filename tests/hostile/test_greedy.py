@@ -76,8 +76,8 @@ async def test_an_upload_that_qlik_does_not_read_does_not_pile_up(tmp_path: Path
     async with bare(tmp_path) as bare_site:
         with socket.create_server(("127.0.0.1", 0)) as stalled:
             stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            pool = bare_site.server.vps["sales"].pool
-            pool.nodes[:] = [dataclasses.replace(pool.nodes[0], port=stalled.getsockname()[1])]
+            member = bare_site.server.vps["sales"].pool.members[0]
+            member.node = dataclasses.replace(member.node, port=stalled.getsockname()[1])
             with deaf(bare_site.port) as sock:
                 head = bare_site.request("/sales/up", framing, method="POST")
                 piece = b"ffff\r\n" + b"x" * 65535 + b"\r\n"

@@ -194,8 +194,8 @@ async def test_a_101_with_a_wrong_accept_opens_nothing(tmp_path: Path) -> None:
 
 async def test_without_qlik_an_upgrade_gets_no_101(tmp_path: Path) -> None:
     async with bare(tmp_path) as site:
-        pool = site.server.vps["sales"].pool
-        pool.nodes[:] = [dataclasses.replace(pool.nodes[0], port=free_port())]
+        member = site.server.vps["sales"].pool.members[0]
+        member.node = dataclasses.replace(member.node, port=free_port())
         reply = await site.get("/sales/x", f"Origin: http://localhost:{site.port}", *WEBSOCKET)
         assert (reply.status, site.server.listener.tunnels) == (503, 0)
 
