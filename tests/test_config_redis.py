@@ -1,6 +1,7 @@
 """What sessions.redis may say: problems at their place, with what to do."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from config_site import ENVIRON, SERVER, ConfigSite
@@ -62,6 +63,15 @@ def test_what_does_not_fit_is_named(site: ConfigSite, redis: str, problem: str) 
     assert said.startswith("server.yaml:8:")
     assert problem in said
     assert "hunter2" not in said
+
+
+def test_what_this_machine_cannot_do_is_named(site: ConfigSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_redis(site, "{url: 'unix:///run/valkey.sock'}")
+    monkeypatch.setattr("qproxy.config.files.find_spec", lambda name: None)
+    monkeypatch.setattr("qproxy.config.files.os", SimpleNamespace(name="nt"))
+    extra, windows = site.problems()
+    assert "pip install 'qproxy[redis]'" in extra
+    assert "which Python does not offer on Windows" in windows
 
 
 def test_two_passwords_are_one_too_many(site: ConfigSite) -> None:

@@ -215,6 +215,10 @@ def _redis(redis: RedisConfig, now: datetime) -> Iterator[Finding]:
         yield Finding(
             SERVER, at, "needs the Redis client: install qproxy with its extra, as in pip install 'qproxy[redis]'"
         )
+    if redis.url and redis.url.scheme == "unix" and os.name == "nt":
+        yield Finding(
+            SERVER, (*at, "url"), "is a unix socket, which Python does not offer on Windows: give host and port"
+        )
     for name in ("password_file", "sentinel_password_file"):
         path: Path | None = getattr(redis, name)
         try:
