@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 from redis.crc import key_slot
 from redis_servers import ClusterOfThree, Node, SentinelSet
 from redis_stores import redis_store
-from some_sessions import START, a_key, a_session
+from some_sessions import LIFETIME, START, a_key, a_session
 from waiting import eventually
+from watched_store import opened
 
 from qproxy.model import End, Session
+from qproxy.sessions.front import Sessions
 from qproxy.sessions.redis import RedisStore
 from qproxy.sessions.store import StoreUnavailable
 
 PREFIX = "failover"
+LIFETIMES = {"sales": LIFETIME}
 
 
 @pytest.fixture(params=["sentinels", "cluster"])
@@ -91,3 +95,31 @@ async def test_a_killed_master_loses_no_session_and_brings_none_back(
         await eventually(lambda: len(load.ended) > before + 100, within=30)
     assert [await store.get("sales", session.id) for session in load.living] == load.living
     assert [await store.get("sales", session.id) for session in load.ended] == [None] * len(load.ended)
+
+
+async def test_after_a_failover_what_ends_on_one_worker_is_gone_from_another_within_a_second(
+    servers: SentinelSet | ClusterOfThree, store: RedisStore, record_property: Callable[[str, object], None]
+) -> None:
+    """Two workers at the pace of production; every end is timed until the other worker lets go of the session."""
+    other = redis_store(servers, KEY, PREFIX)
+    here, there = Sessions(store, LIFETIMES, time.time), Sessions(other, LIFETIMES, time.time)
+    gone: dict[str, float] = {}
+    there.on_gone(lambda session, why: gone.update({session.id: time.monotonic()}))
+    await asyncio.gather(here.start(), there.start())
+    people = [await opened(here) for _ in range(300)]
+    assert all([await there.find("sales", session.id) for session in people])
+    master_of(servers).kill()
+    ended = {session.id: await ended_at(here, session.id) for session in people}
+    await eventually(lambda: len(gone) == len(people))
+    assert [await there.find("sales", session.id) for session in people] == [None] * len(people)
+    worst = max(gone[session_id] - ended[session_id] for session_id in ended)
+    record_property("seconds from an end to gone elsewhere, worst", worst)
+    assert worst < 1
+    await asyncio.gather(here.stop(), there.stop())
+    await other.close()
+
+
+async def ended_at(worker: Sessions, session_id: str) -> float:
+    """When that was acknowledged."""
+    assert await worker.end("sales", session_id) is not None
+    return time.monotonic()

@@ -148,6 +148,15 @@ async def test_more_sessions_than_one_answer_holds_are_all_found(open_store: Ope
     assert await store.expired("sales", False, LIFETIME, START + 60, 500) == []
 
 
+async def test_each_session_is_given_once(open_store: Open) -> None:
+    store = open_store()
+    ours = [await store.put(a_session(f"s{number}")) for number in range(250)]
+    others = [await store.put(made_by_qlik("theirs")), await store.put(a_session("elsewhere", vp=""))]
+    found = [session async for session in store.each()]
+    assert sorted(session.id for session in found) == sorted(session.id for session in [*ours, *others])
+    assert [session.id async for session in store.each("")] == ["elsewhere"]
+
+
 # --- what is repeated ---
 
 
@@ -327,6 +336,17 @@ async def test_a_unix_socket_is_taken_too(tmp_path: Path) -> None:
     assert await store.put(a_session("one")) == await store.get("sales", "one")
     await store.close()
     node.kill()
+
+
+async def test_a_sentinel_that_hangs_is_not_waited_for(server: Node, tmp_path: Path) -> None:
+    watch = f"sentinel monitor sessions 127.0.0.1 {server.port} 2\n"
+    sentinels = [Node(tmp_path / "sentinels", sentinel=watch).start() for _ in range(3)]
+    sentinels[0].stop()
+    places = BySentinels([address(node) for node in sentinels], "sessions", Access(timeout=60))
+    async with asyncio.timeout(5):
+        assert await places.master() == address(server)
+    for sentinel in sentinels:
+        sentinel.kill()
 
 
 # --- TLS ---

@@ -7,7 +7,7 @@ name a master that is none any more. Must not know what is kept there.
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+Read = Callable[["Address", Any], "Address | None"]
+"""From whom was asked, and the answer, to the master that it names."""
 MOST_ASKED = 12
 """Nodes of a cluster that are asked at one time."""
 
@@ -116,11 +118,10 @@ class BySentinels:
 
     async def master(self) -> Address:
         words = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name)
-        answers = await _ask_all(self._sentinels, self._access, *words)
-        named = [Address(_text(answer[0]), int(answer[1])) for _, answer in answers if answer]
-        if not named:
+        named = await _most_say(self._sentinels, self._access, words, _named)
+        if named is None:
             raise RedisConnectionError(f"no Sentinel knows a master named {self._name!r}: check sessions.redis.master")
-        return Counter(named).most_common(1)[0][0]
+        return named
 
 
 class ByCluster:
@@ -136,15 +137,15 @@ class ByCluster:
         return f"Redis Cluster {', '.join(map(str, self._nodes))}"
 
     async def master(self) -> Address:
-        answers = await _ask_all(self._known[:MOST_ASKED], self._access, "CLUSTER", "SLOTS")
-        named = [holder for asked, slots in answers if (holder := self._holder(asked, slots)) is not None]
-        if not named:
+        named = await _most_say(self._known[:MOST_ASKED], self._access, ("CLUSTER", "SLOTS"), self._holder)
+        if named is None:
             raise RedisConnectionError(f"no node knows who holds slot {self._slot}: the cluster is not complete")
-        told = {node for asked, slots in answers for node in _nodes(asked, slots)}
-        self._known = (*self._nodes, *sorted(told - set(self._nodes), key=str))
-        return Counter(named).most_common(1)[0][0]
+        return named
 
     def _holder(self, asked: Address, slots: Any) -> Address | None:
+        """Also learns of nodes, as those that are configured may all be replaced one day."""
+        told = {_node(asked, node) for _, _, *nodes in slots for node in nodes}
+        self._known = (*self._nodes, *sorted(told - set(self._nodes), key=str))
         for first, last, master, *_ in slots:
             if first <= self._slot <= last:
                 return _node(asked, master)
@@ -158,8 +159,8 @@ async def ask(connection: AbstractConnection, *words: Any) -> Any:
     return await connection.read_response()
 
 
-def _nodes(asked: Address, slots: Any) -> list[Address]:
-    return [_node(asked, node) for _, _, *nodes in slots for node in nodes]
+def _named(_: Address, answer: Any) -> Address | None:
+    return Address(_text(answer[0]), int(answer[1])) if answer else None
 
 
 def _node(asked: Address, told: Any) -> Address:
@@ -171,26 +172,37 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-async def _ask_all(places: Sequence[Address], access: Access, *words: str) -> list[tuple[Address, Any]]:
-    """What those said that could be asked. Raises the first one's error when none could."""
-    found = await asyncio.gather(*(_ask(place, access, words) for place in places), return_exceptions=True)
-    answers = [(place, answer) for place, answer in zip(places, found, strict=True) if not _failed(answer)]
-    if not answers and isinstance(found[0], BaseException):
-        raise found[0]
-    return answers
+async def _most_say(places: Sequence[Address], access: Access, words: tuple[str, ...], read: Read) -> Address | None:
+    """What more than half of them say, as soon as they do, so that a machine that is gone is not waited for; or else
+    what most of those say that answer, None if they know nothing. Raises an error of one when none answers."""
+    asking = [asyncio.create_task(_ask_one(place, access, words, read)) for place in places]
+    votes: Counter[Address | None] = Counter()
+    trouble: Exception = RedisConnectionError("nobody is there to be asked")
+    try:
+        for done in asyncio.as_completed(asking):
+            try:
+                named = await done
+            except (RedisError, OSError) as error:
+                trouble = error
+                continue
+            votes[named] += 1
+            if named is not None and 2 * votes[named] > len(places):
+                return named
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    if not votes:
+        raise trouble
+    del votes[None]
+    return votes.most_common(1)[0][0] if votes else None
 
 
-def _failed(answer: object) -> bool:
-    if isinstance(answer, BaseException) and not isinstance(answer, RedisError | OSError):
-        raise answer
-    return isinstance(answer, BaseException)
-
-
-async def _ask(place: Address, access: Access, words: tuple[str, ...]) -> Any:
+async def _ask_one(place: Address, access: Access, words: tuple[str, ...], read: Read) -> Address | None:
     connection = access.connection(place)
     try:
         async with asyncio.timeout(access.timeout):
             await connection.connect()  # type: ignore[no-untyped-call]
-            return await ask(connection, *words)
+            return read(place, await ask(connection, *words))
     finally:
         await connection.disconnect()
