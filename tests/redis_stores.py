@@ -2,13 +2,17 @@
 
 import secrets
 
+import pytest
 from redis_servers import MASTER, ClusterOfThree, Node, SentinelSet
-from some_sessions import a_key
+from some_sessions import a_key, a_session
 
 from qproxy.sessions.redis import Keeping, RedisStore
 from qproxy.sessions.redis_link import Link
 from qproxy.sessions.redis_places import Access, Address, ByCluster, BySentinels, OneServer, Places
+from qproxy.sessions.store import StoreUnavailable
 
+KEY = a_key()
+PREFIX = "test"
 PATIENCE = 10.0
 """Seconds: longer than a failover takes with the settings of redis_servers.py."""
 
@@ -35,3 +39,16 @@ def redis_store(
     prefix = prefix or secrets.token_hex(8)
     link = Link(places(servers, prefix), Access(timeout=2.0), patience)
     return RedisStore(link, [key or a_key()], Keeping(prefix, keep))
+
+
+def at(places: Places, access: Access | None = None, link: type[Link] = Link) -> RedisStore:
+    """Gives up soon."""
+    return RedisStore(link(places, access or Access(), 0.3), [KEY], Keeping(PREFIX, replicas=1, confirm=1.0))
+
+
+async def trouble(store: RedisStore) -> str:
+    """What it says when a login cannot be kept; closed afterwards."""
+    with pytest.raises(StoreUnavailable) as raised:
+        await store.put(a_session())
+    await store.close()
+    return str(raised.value)

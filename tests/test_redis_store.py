@@ -1,31 +1,24 @@
-"""The Redis store: what is in the server, what a new master means, and what it says when the server cannot be used."""
+"""The Redis store: what is in the server, what is repeated, and what a new master or a full memory means."""
 
 import asyncio
-import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from redis_servers import PROMPT, Node
-from redis_stores import address, redis_store
-from site_plan import Certificates
+from redis_stores import KEY, PREFIX, address, at, redis_store, trouble
 from some_sessions import JOHN, LIFETIME, MARY, START, Clock, a_key, a_session, made_by_qlik
 from waiting import eventually
 from watched_store import Told, a_worker, opened
 
-from qproxy.config import RedisConfig, RedisTlsConfig
 from qproxy.model import Attributes, End, Session, User
-from qproxy.sessions import redis_opening
-from qproxy.sessions.redis import UNSURE, Keeping, RedisStore
+from qproxy.sessions.redis import UNSURE, RedisStore
 from qproxy.sessions.redis_link import Link, Work
-from qproxy.sessions.redis_places import Access, Address, ByCluster, BySentinels, OneServer, Places
+from qproxy.sessions.redis_places import Access, OneServer
 from qproxy.sessions.store import IdTaken, StoreUnavailable, store_key
 
 T = TypeVar("T")
-KEY = a_key()
-PREFIX = "test"
 Open = Callable[..., RedisStore]
 
 
@@ -47,17 +40,6 @@ async def open_store(server: Node) -> AsyncIterator[Open]:
     yield opened
     for store in stores:
         await store.close()
-
-
-def at(places: Places, access: Access | None = None, link: type[Link] = Link) -> RedisStore:
-    return RedisStore(link(places, access or Access(), 0.3), [KEY], Keeping(PREFIX, replicas=1, confirm=1.0))
-
-
-async def trouble(store: RedisStore) -> str:
-    with pytest.raises(StoreUnavailable) as raised:
-        await store.put(a_session())
-    await store.close()
-    return str(raised.value)
 
 
 def keys(server: Node) -> list[str]:
@@ -249,53 +231,7 @@ async def test_a_master_that_wants_replicas_and_has_none_is_unavailable(open_sto
         await open_store(patience=0.2).mark()
 
 
-# --- troubles ---
-
-
-async def test_a_server_that_does_not_run_is_named(server: Node) -> None:
-    server.kill()
-    said = await trouble(at(OneServer(address(server))))
-    assert f"Redis at 127.0.0.1:{server.port}, cannot be used: it cannot be reached" in said
-    assert "does it run" in said
-
-
-async def test_a_server_that_hangs_is_given_up_in_time(server: Node) -> None:
-    store = at(OneServer(address(server)), Access(timeout=0.2))
-    await store.check()
-    server.stop()
-    assert "it does not answer in time" in await trouble(store)
-    server.go_on()
-
-
-async def test_a_wrong_password_is_said_but_not_shown(server: Node, caplog: pytest.LogCaptureFixture) -> None:
-    server.ask("ACL", "SETUSER", "qproxy", "on", ">right", "~*", "+@all")
-    said = await trouble(at(OneServer(address(server)), Access(username="qproxy", password="wrongsecret")))
-    assert "refuses the user or the password" in said
-    assert "wrongsecret" not in said + caplog.text + repr(Access(password="wrongsecret"))
-
-
-async def test_the_documented_access_list_is_enough(server: Node) -> None:
-    text = (Path(__file__).parent.parent / "docs/deployment.md").read_text()
-    rules = text.partition("`user qproxy on >PASSWORD ")[2].partition("`")[0].replace("{qproxy}", "{test}").split()
-    server.ask("ACL", "SETUSER", "qproxy", "on", ">right", *rules)
-    store = at(OneServer(address(server)), Access(username="qproxy", password="right"))
-    session = await store.put(a_session("one"))
-    await store.seen({("sales", "one"): START})
-    assert [await store.of_user("sales", JOHN), await store.expired("sales", False, LIFETIME, START + 60, 9)] == [
-        [session],
-        [session],
-    ]
-    assert await store.delete("sales", "one", End.LOGOUT, START) == session
-    await store.forget_ended(START)
-    assert (await store.mark(), await store.count("sales", False)) == (1, 0)
-    await store.close()
-
-
-async def test_a_user_who_may_not_write_is_told_what_is_missing(server: Node) -> None:
-    server.ask("ACL", "SETUSER", "qproxy", "on", ">right", "~*", "+@all", "-evalsha")
-    said = await trouble(at(OneServer(address(server)), Access(username="qproxy", password="right")))
-    assert "may not do what qproxy needs" in said
-    assert "evalsha" in said
+# --- a full memory ---
 
 
 async def test_a_full_memory_refuses_logins_and_lets_people_out(open_store: Open, server: Node) -> None:
@@ -316,90 +252,6 @@ async def test_a_policy_that_drops_sessions_is_warned_of(
     server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     await open_store().check()
     assert "make it noeviction" in caplog.text
-
-
-async def test_sentinels_that_do_not_know_the_master_are_told_apart(server: Node, tmp_path: Path) -> None:
-    sentinel = Node(tmp_path / "sentinel", sentinel=f"sentinel monitor other 127.0.0.1 {server.port} 1\n").start()
-    said = await trouble(at(BySentinels([address(sentinel)], "sessions", Access())))
-    sentinel.kill()
-    assert "no Sentinel knows a master named 'sessions'" in said
-
-
-async def test_a_cluster_that_is_none_is_said(server: Node) -> None:
-    assert "cluster support disabled" in await trouble(at(ByCluster([address(server)], PREFIX, Access())))
-
-
-async def test_a_unix_socket_is_taken_too(tmp_path: Path) -> None:
-    path = tmp_path / "valkey.sock"
-    node = Node(tmp_path / "redis", "--unixsocket", str(path)).start()
-    store = at(OneServer(Address(str(path), 0)))
-    assert await store.put(a_session("one")) == await store.get("sales", "one")
-    await store.close()
-    node.kill()
-
-
-async def test_a_sentinel_that_hangs_is_not_waited_for(server: Node, tmp_path: Path) -> None:
-    watch = f"sentinel monitor sessions 127.0.0.1 {server.port} 2\n"
-    sentinels = [Node(tmp_path / "sentinels", sentinel=watch).start() for _ in range(3)]
-    sentinels[0].stop()
-    places = BySentinels([address(node) for node in sentinels], "sessions", Access(timeout=60))
-    async with asyncio.timeout(5):
-        assert await places.master() == address(server)
-    for sentinel in sentinels:
-        sentinel.kill()
-
-
-# --- TLS ---
-
-
-@pytest.fixture
-async def behind_tls(server: Node, tmp_path: Path) -> AsyncIterator[tuple[int, Certificates]]:
-    """Valkey as packaged for tests has no TLS: it stands behind a listener that wants certificates of clients."""
-    certificates = Certificates(tmp_path)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.root)
-    context.load_cert_chain(certificates.certificate, certificates.key)
-    context.verify_mode = ssl.CERT_REQUIRED
-    pipes: list[asyncio.Task[None]] = []
-
-    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner = await asyncio.open_connection("127.0.0.1", server.port)
-        pipes.extend(asyncio.create_task(pipe(*ends)) for ends in ((reader, inner[1]), (inner[0], writer)))
-
-    listening = await asyncio.start_server(join, "0.0.0.0", 0, ssl=context)
-    yield listening.sockets[0].getsockname()[1], certificates
-    listening.close()
-    await asyncio.gather(*pipes)
-
-
-async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
-
-def over_tls(certificates: Certificates, port: int, host: str = "localhost", **more: Any) -> RedisStore:
-    files = {"client_certificate": certificates.certificate, "client_key": certificates.key}
-    wanted = {"url": f"rediss://{host}:{port}", "timeout": 1, "tls": {"ca": certificates.root} | files} | more
-    return redis_opening.redis_store(RedisConfig.model_validate(wanted), [KEY], 600)
-
-
-async def test_tls_with_a_client_certificate(behind_tls: tuple[int, Certificates]) -> None:
-    port, certificates = behind_tls
-    store = over_tls(certificates, port)
-    session = await store.put(a_session("one"))
-    assert await store.get("sales", "one") == session
-    await store.close()
-
-
-async def test_a_server_with_another_name_or_of_another_authority_is_refused(
-    behind_tls: tuple[int, Certificates],
-) -> None:
-    port, certificates = behind_tls
-    assert "TLS was refused" in await trouble(over_tls(certificates, port, "127.0.0.2"))
-    assert "TLS was refused" in await trouble(over_tls(certificates, port, tls=RedisTlsConfig()))
 
 
 # --- who waits ---
