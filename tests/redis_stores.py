@@ -41,9 +41,9 @@ def redis_store(
     return RedisStore(link, [key or a_key()], Keeping(prefix, keep))
 
 
-def at(places: Places, access: Access | None = None, link: type[Link] = Link) -> RedisStore:
+def at(places: Places, access: Access | None = None, link: type[Link] = Link, patience: float = 0.3) -> RedisStore:
     """Gives up soon."""
-    return RedisStore(link(places, access or Access(), 0.3), [KEY], Keeping(PREFIX, replicas=1, confirm=1.0))
+    return RedisStore(link(places, access or Access(), patience), [KEY], Keeping(PREFIX, replicas=1, confirm=1.0))
 
 
 async def trouble(store: RedisStore) -> str:

@@ -12,6 +12,7 @@ from redis_servers import Node
 from redis_stores import KEY, PREFIX, address, at, trouble
 from site_plan import Certificates
 from some_sessions import JOHN, LIFETIME, START, a_session
+from waiting import eventually
 
 from qproxy.config import RedisConfig, RedisTlsConfig
 from qproxy.model import End
@@ -42,6 +43,17 @@ async def test_a_server_that_hangs_is_given_up_in_time(server: Node) -> None:
     await store.check()
     server.stop()
     assert "it does not answer in time" in await trouble(store)
+    server.go_on()
+
+
+async def test_who_still_waits_when_the_store_is_closed_is_told(server: Node) -> None:
+    server.stop()
+    store = at(OneServer(address(server)), Access(timeout=5), patience=5)
+    asking = [asyncio.create_task(store.get("sales", "one")) for _ in range(3)]
+    await eventually(lambda: any(task.get_name() == "sessions: to the Redis master" for task in asyncio.all_tasks()))
+    await store.close()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(answer).rpartition(" ")[2] for answer in answers] == ["closed"] * 3
     server.go_on()
 
 

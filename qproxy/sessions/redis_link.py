@@ -7,6 +7,7 @@ to do twice. Must not know what is kept.
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -108,24 +109,23 @@ class Link:
             async with asyncio.timeout_at(end):
                 await held.enter_async_context(self._free)
                 line = await self._current()
-            async with self._in_use(line) as connection:
+            async with self._in_use(line, end) as connection:
                 return await work(connection)
 
     @contextlib.asynccontextmanager
-    async def _in_use(self, line: _Line) -> AsyncIterator[AbstractConnection]:
+    async def _in_use(self, line: _Line, end: float = math.inf) -> AsyncIterator[AbstractConnection]:
         line.users += 1
-        connection: AbstractConnection | None = None
         try:
-            async with asyncio.timeout(self._access.timeout):
-                connection = await line.pool.get_connection()  # type: ignore[no-untyped-call]
+            async with (
+                asyncio.timeout_at(min(end, asyncio.get_running_loop().time() + self._access.timeout)),
+                _lent(line.pool) as connection,
+            ):
                 yield connection
         except TROUBLES:
             line.retired = True
             raise
         finally:
             line.users -= 1
-            if connection is not None:
-                await line.pool.release(connection)
             if line.retired:
                 await self._retire(line)
 
@@ -146,7 +146,12 @@ class Link:
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._connect(), name="sessions: to the Redis master")
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._connecting)
+        try:
+            return await asyncio.shield(self._connecting)
+        except asyncio.CancelledError:
+            if self._closed and self._connecting.cancelled():
+                raise StoreUnavailable(f"the session store, {self._places}, is closed") from None
+            raise
 
     async def _connect(self) -> _Line:
         line = _Line(self._access.pool(await self._places.master()))
@@ -161,6 +166,15 @@ class Link:
         _warn_of_eviction(about)
         self._line = line
         return line
+
+
+@contextlib.asynccontextmanager
+async def _lent(pool: ConnectionPool) -> AsyncIterator[AbstractConnection]:
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
 
 
 def explain(error: Exception) -> str:
