@@ -210,7 +210,7 @@ def replica(server: Node, tmp_path: Path) -> Iterator[Node]:
 
 async def test_a_login_that_a_replica_does_not_confirm_does_not_count(server: Node, replica: Node) -> None:
     await eventually(lambda: "state=online" in server.facts("replication").get("slave0", ""))
-    store = at(OneServer(address(server)), Access(timeout=2))
+    store = at(OneServer(address(server)), Access(timeout=2), patience=5)
     await store.put(a_session())
     replica.stop()
     with pytest.raises(StoreUnavailable, match="not written to 1 replica"):

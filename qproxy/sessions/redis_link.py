@@ -149,7 +149,7 @@ class Link:
         try:
             return await asyncio.shield(self._connecting)
         except asyncio.CancelledError:
-            if self._closed and self._connecting.cancelled():
+            if self._connecting.cancelled():  # by `close`, and not who waits here
                 raise StoreUnavailable(f"the session store, {self._places}, is closed") from None
             raise
 
