@@ -128,7 +128,7 @@ class SentinelSet(Fleet):
         watch = (
             f"sentinel monitor {MASTER} 127.0.0.1 {self.master.port} 2\n"
             f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}\n"
-            f"sentinel failover-timeout {MASTER} 3000\n"
+            f"sentinel failover-timeout {MASTER} 2000\n"
         )
         self.sentinels = [self.started(Node(self.directory, sentinel=watch)) for _ in range(3)]
         wait_until(lambda: all(self._complete(one) for one in self.sentinels), within=READY_S)

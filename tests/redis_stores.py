@@ -13,7 +13,7 @@ from qproxy.sessions.store import StoreUnavailable
 
 KEY = a_key()
 PREFIX = "test"
-PATIENCE = 10.0
+PATIENCE = 25.0
 """Seconds: longer than a failover takes with the settings of redis_servers.py."""
 
 

@@ -38,7 +38,7 @@ Work = Callable[[AbstractConnection], Awaitable[T]]
 """What is done over one connection, in one attempt."""
 
 TROUBLES = (RedisError, OSError)
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.4
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.2
 AT_ONCE = 32
 """Connections to the master; what comes beyond waits, as long as its own time allows."""
 
