@@ -1,6 +1,7 @@
 """The configuration: what the files may say, and everything that is wrong with them at once.
 
-    models    the schema: one server.yaml, one file for each virtual proxy; qlik_models, store_models, parts   pieces of it
+    models    the schema: one server.yaml, one file for each virtual proxy
+    qlik_models, store_models, parts   pieces of it
     fields, names   kinds of value, and which names Qlik and browsers take
     load      a directory -> Config, or ConfigError with every problem
     rules, files    what must fit together, and the files that it names

@@ -1,51 +1,13 @@
 """What every store promises (`qproxy.sessions.store.Store`), tried on each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from redis_servers import ClusterOfThree, Fleet, Node, SentinelSet
-from redis_stores import redis_store
-from some_sessions import JOHN, LIFETIME, MARY, START, a_key, a_session, made_by_qlik
+from some_sessions import JOHN, LIFETIME, MARY, START, a_session, made_by_qlik
 
 from qproxy.model import Attributes, End, User
-from qproxy.sessions.memory import MemoryStore
-from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import IdTaken, Store, StoreUnavailable, store_key
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("redis")).start()
-    yield node
-    node.kill()
-
-
-@pytest.fixture(scope="module")
-def sentinel_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with SentinelSet(tmp_path_factory.mktemp("sentinels")) as fleet:
-        yield fleet
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with ClusterOfThree(tmp_path_factory.mktemp("cluster")) as fleet:
-        yield fleet
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis_server", "sentinel_set", "cluster"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "sessions.db", [a_key()])
-    else:
-        made = redis_store(request.getfixturevalue(request.param))
-    yield made
-    await made.close()
 
 
 async def over(store: Store, seconds: float, limit: int = 100, by_qlik: bool = False) -> list[str]:

@@ -34,10 +34,10 @@ servers: list[Node] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    servers.append(Node(tmp_path_factory.mktemp("redis")).start())
+def server(redis_server: Node) -> Iterator[None]:
+    servers.append(redis_server)
     yield
-    servers.pop().kill()
+    servers.clear()
 
 
 class Stores(RuleBasedStateMachine):
