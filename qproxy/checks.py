@@ -41,11 +41,13 @@ def readiness(running: Running) -> Mapping[str, Check]:
         return "qproxy is being stopped" if running.draining else None
 
     async def store() -> str | None:
+        if troubles := set(running.sessions.troubles.values()):  # known without asking, which may take its time
+            return "; ".join(sorted(troubles))
         try:
             await running.store.check()
         except StoreUnavailable as error:
             return str(error)
-        return "; ".join(running.sessions.troubles.values()) or None
+        return None
 
     async def certificates() -> str | None:
         lifetimes = certificate_lifetimes(running.config, running.clock())

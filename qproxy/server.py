@@ -22,7 +22,7 @@ from qproxy.auth.throttle import Throttle
 from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
-from qproxy.config import Config, PasswordFileLogin, SessionsConfig, VirtualProxyConfig
+from qproxy.config import Config, PasswordFileLogin, VirtualProxyConfig
 from qproxy.configured_mode import open_mode
 from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
@@ -35,10 +35,9 @@ from qproxy.pools import fill_gauges, open_pool
 from qproxy.road import Road, Surroundings
 from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
-from qproxy.sessions.memory import MemoryStore
-from qproxy.sessions.pace import QlikMade
-from qproxy.sessions.sqlite import SqliteStore
-from qproxy.sessions.store import Store, StoreUnavailable
+from qproxy.sessions.pace import Pace, QlikMade
+from qproxy.sessions.store import StoreUnavailable
+from qproxy.stores import session_store
 from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
@@ -85,7 +84,7 @@ class Server:
         self.ledger = Ledger(self.observer, self.clock)
         self._closing.callback(self.ledger.flush)
         self.keys = SessionKeys(server.sessions, self.clock)
-        self.store = _store(server.sessions, self.keys.current)
+        self.store = session_store(self.config, self.keys.current)
         self.keys.tell(self.store.use_keys)
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
@@ -111,8 +110,9 @@ class Server:
 
     def _sessions(self) -> Sessions:
         lifetimes = {vp.name: vp.lifetime.value for vp in self.config.virtual_proxies}
-        by_qlik = self.config.server.sessions.by_qlik
-        sessions = Sessions(self.store, lifetimes, self.clock, QlikMade(by_qlik.lifetime.value, by_qlik.cap))
+        wanted = self.config.server.sessions
+        qlik_made = QlikMade(wanted.by_qlik.lifetime.value, wanted.by_qlik.cap)
+        sessions = Sessions(self.store, lifetimes, self.clock, qlik_made, Pace(grace=wanted.grace))
         sessions.on_end(self._session_ended)
         sessions.on_gone(self._session_gone)
         return sessions
@@ -201,6 +201,7 @@ class Server:
     def _fill_gauges(self) -> None:
         self.ledger.flush()
         metrics = self.observer.metrics
+        metrics.store_up(not self.sessions.troubles)
         for vp in self.vps.values():
             fill_gauges(metrics, vp.name, vp.pool)
         for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
@@ -251,12 +252,6 @@ def accepted_hosts(hosts: tuple[str, ...], origin: str) -> set[str]:
 
 def _has_port(host: str) -> bool:
     return host.rpartition("]")[2].count(":") == 1
-
-
-def _store(sessions: SessionsConfig, keys: list[bytes]) -> Store:
-    if sessions.store == "memory":
-        return MemoryStore()
-    return SqliteStore(sessions.path or Path("sessions.db"), keys)
 
 
 def _timeouts(config: Config) -> Timeouts:

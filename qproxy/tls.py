@@ -1,4 +1,4 @@
-"""TLS contexts, one for each of the three sides: browsers, Qlik's calls to us, our calls to Qlik.
+"""TLS contexts, one for each side: browsers, Qlik's calls to us, our calls to Qlik, and the session store.
 
 Verification is never switched off. Towards Qlik only the configured CA is trusted, and not the system's: that is both
 stricter and cheaper a handshake.
@@ -7,7 +7,7 @@ stricter and cheaper a handshake.
 import ssl
 from pathlib import Path
 
-from qproxy.config import TlsConfig, UpstreamTlsConfig
+from qproxy.config import RedisTlsConfig, TlsConfig, UpstreamTlsConfig
 from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.secret_files import read_secret
 
@@ -36,6 +36,15 @@ def upstream_context(tls: UpstreamTlsConfig | QpsApiConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(tls.ca)
+    if tls.client_certificate is not None and tls.client_key is not None:
+        _load(context, tls.client_certificate, tls.client_key, tls.client_key_password_file)
+    return context
+
+
+def store_context(tls: RedisTlsConfig) -> ssl.SSLContext:
+    """Towards the session store: verified by the one CA that is configured, or by the system's."""
+    context = ssl.create_default_context(cafile=tls.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.client_certificate is not None and tls.client_key is not None:
         _load(context, tls.client_certificate, tls.client_key, tls.client_key_password_file)
     return context

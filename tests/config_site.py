@@ -14,6 +14,7 @@ from qproxy.settings import ConfigError
 
 NOW = datetime.datetime.now(datetime.UTC)
 ENVIRON = {"FINANCE_DIRECTORY": "FINANCE", "SESSION_KEY": secrets.token_hex(32), "EMPTY": ""}
+ENVIRON |= {"REDIS_PASSWORD": secrets.token_hex(8), "SENTINEL_PASSWORD": secrets.token_hex(8)}
 SERVER = """\
 public:
   url: https://bi.example.com

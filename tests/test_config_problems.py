@@ -32,7 +32,12 @@ SERVER_ROWS = [
     ("url with path", "example.com", "example.com/hub", "2:8: public.url: must end after the host or port: no path"),
     ("url with password", "bi.ex", "anna:pw@bi.ex", "2:8: public.url: must not hold a user name or password"),
     ("http", "https:", "http:", "2:8: public.url: may be http only on this machine (localhost): passwords need https"),
-    ("bad value", "store: memory", "store: redis", "5:10: sessions.store: must be 'sqlite' or 'memory' (got 'redis')"),
+    (
+        "bad value",
+        "store: memory",
+        "store: mysql",
+        "5:10: sessions.store: must be 'sqlite', 'memory' or 'redis' (got 'mysql')",
+    ),
     (
         "text for mapping",
         "store: memory",

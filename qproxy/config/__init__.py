@@ -1,7 +1,7 @@
 """The configuration: what the files may say, and everything that is wrong with them at once.
 
     models    the schema: one server.yaml, one file for each virtual proxy
-    qlik_models, node_models, parts   pieces of it
+    qlik_models, node_models, store_models, parts   pieces of it
     fields, names   kinds of value, and which names Qlik and browsers take
     load      a directory -> Config, or ConfigError with every problem
     rules, files    what must fit together, and the files that it names
@@ -17,17 +17,19 @@ from qproxy.config.models import (
     PasswordFileLogin,
     PublicConfig,
     ServerConfig,
-    SessionsConfig,
     TlsConfig,
     VirtualProxyConfig,
 )
 from qproxy.config.node_models import UpstreamTlsConfig
+from qproxy.config.store_models import RedisConfig, RedisTlsConfig, SessionsConfig
 
 __all__ = [
     "Config",
     "InternalConfig",
     "PasswordFileLogin",
     "PublicConfig",
+    "RedisConfig",
+    "RedisTlsConfig",
     "ServerConfig",
     "SessionsConfig",
     "TlsConfig",

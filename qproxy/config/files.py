@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from cryptography import x509
@@ -19,6 +20,7 @@ from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, Vir
 from qproxy.config.node_models import UpstreamTlsConfig
 from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.config.rules import SERVER, Finding
+from qproxy.config.store_models import RedisConfig, RedisTlsConfig
 from qproxy.key_files import read_keys
 from qproxy.secret_files import SecretError, exposure, parse_key, read_secret, read_text
 from qproxy.settings import KeyPath
@@ -54,6 +56,8 @@ def server_files(server: ServerConfig, now: datetime) -> Iterator[Finding]:
     yield from _session_keys(server)
     if server.sessions.store == "sqlite" and server.sessions.path:
         yield from _writable(("sessions", "path"), server.sessions.path)
+    if server.sessions.store == "redis" and server.sessions.redis:
+        yield from _redis(server.sessions.redis, now)
     for name, target in (("access", server.logging.access), ("audit", server.logging.audit)):
         if isinstance(target, Path):
             yield from _writable(("logging", name), target)
@@ -62,10 +66,10 @@ def server_files(server: ServerConfig, now: datetime) -> Iterator[Finding]:
 def vp_files(vp: VirtualProxyConfig, now: datetime) -> Iterator[Finding]:
     if vp.upstream_tls:
         yield from _ca(vp.name, ("upstream_tls", "ca"), vp.upstream_tls.ca, now)
-        yield from _client(vp.name, "upstream_tls", vp.upstream_tls, now)
+        yield from _client(vp.name, ("upstream_tls",), vp.upstream_tls, now)
     if vp.qps_api:
         yield from _ca(vp.name, ("qps_api", "ca"), vp.qps_api.ca, now)
-        yield from _client(vp.name, "qps_api", vp.qps_api, now)
+        yield from _client(vp.name, ("qps_api",), vp.qps_api, now)
     for number, login in enumerate(vp.login):
         yield from _password_file(vp.name, ("login", number, "file"), login)
 
@@ -75,10 +79,12 @@ def _listener(path: KeyPath, tls: TlsConfig | None, now: datetime) -> Iterator[F
         yield from _pair(SERVER, path, _Pair("", tls.certificate, tls.key, tls.key_password_file), now)
 
 
-def _client(file: str, key: str, tls: UpstreamTlsConfig | QpsApiConfig, now: datetime) -> Iterator[Finding]:
+def _client(
+    file: str, path: KeyPath, tls: UpstreamTlsConfig | QpsApiConfig | RedisTlsConfig, now: datetime
+) -> Iterator[Finding]:
     if tls.client_certificate and tls.client_key:
         pair = _Pair("client_", tls.client_certificate, tls.client_key, tls.client_key_password_file)
-        yield from _pair(file, (key,), pair, now)
+        yield from _pair(file, path, pair, now)
 
 
 def _pair(file: str, path: KeyPath, pair: _Pair, now: datetime) -> Iterator[Finding]:
@@ -202,6 +208,27 @@ def _session_keys(server: ServerConfig) -> Iterator[Finding]:
             parse_key(server.sessions.key.get_secret_value())
         except SecretError as error:
             yield Finding(SERVER, ("sessions", "key"), str(error))
+
+
+def _redis(redis: RedisConfig, now: datetime) -> Iterator[Finding]:
+    at: KeyPath = ("sessions", "redis")
+    if find_spec("redis") is None:
+        yield Finding(
+            SERVER, at, "needs the Redis client: install qproxy with its extra, as in pip install 'qproxy[redis]'"
+        )
+    if redis.url and redis.url.scheme == "unix" and os.name == "nt":
+        yield Finding(
+            SERVER, (*at, "url"), "is a unix socket, which Python does not offer on Windows: give host and port"
+        )
+    for name in ("password_file", "sentinel_password_file"):
+        path: Path | None = getattr(redis, name)
+        try:
+            read_secret(path) if path else None
+        except SecretError as error:
+            yield Finding(SERVER, (*at, name), str(error))
+    if redis.tls:
+        yield from _ca(SERVER, (*at, "tls", "ca"), redis.tls.ca, now)
+        yield from _client(SERVER, (*at, "tls"), redis.tls, now)
 
 
 def _writable(path: KeyPath, target: Path) -> Iterator[Finding]:

@@ -22,6 +22,9 @@ from qproxy.settings import ConfigError, Document, Problem, read_document
 
 Model = TypeVar("Model", bound=Part)
 
+SECRETS = (("sessions", "key"), ("sessions", "redis", "password"), ("sessions", "redis", "sentinel_password"))
+"""Keys of server.yaml whose value must come from the environment."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -90,7 +93,7 @@ def _model(document: Document, model: type[Model], content: Mapping[str, object]
     if () in document.flawed:
         return None
     if model is ServerConfig:
-        _refuse_literal_key(document)
+        _refuse_literal_secrets(document)
     try:
         return model.model_validate(content, context={"directory": directory})
     except ValidationError as error:
@@ -99,11 +102,12 @@ def _model(document: Document, model: type[Model], content: Mapping[str, object]
         return None
 
 
-def _refuse_literal_key(document: Document) -> None:
-    place = document.places.get(("sessions", "key"))
-    if place and place.written and not re.fullmatch(r"\$\{\w+\}", place.written):
-        text = "must be ${NAME} of an environment variable, or use key_file: what stands here ends up in backups"
-        document.reject(("sessions", "key"), text)
+def _refuse_literal_secrets(document: Document) -> None:
+    for path in SECRETS:
+        place = document.places.get(path)
+        if place and place.written and not re.fullmatch(r"\$\{\w+\}", place.written):
+            text = f"must be ${{NAME}} of an environment variable, or use {path[-1]}_file"
+            document.reject(path, f"{text}: what stands here ends up in backups")
 
 
 def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: datetime | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from qproxy.config.fields import (
     AccessTarget,
@@ -21,7 +21,6 @@ from qproxy.config.fields import (
     Duration,
     DurationOrNever,
     FilePath,
-    FilePaths,
     Flag,
     HeadBytes,
     HostNames,
@@ -46,6 +45,7 @@ from qproxy.config.names import (
 from qproxy.config.node_models import HealthConfig, Nodes, PoolConfig, UpstreamTlsConfig, Wait
 from qproxy.config.parts import LifetimeConfig, Part
 from qproxy.config.qlik_models import Mode, QpsApiConfig
+from qproxy.config.store_models import SessionsConfig
 from qproxy.model import Attributes
 from qproxy.settings import Problem
 
@@ -119,28 +119,6 @@ class InternalConfig(Part):
     def session_module(self, vp: str) -> str:
         """The session module base URI of one virtual proxy, for the QMC."""
         return f"{self.origin}/session-module/{vp}"
-
-
-class ByQlikLifetimeConfig(LifetimeConfig):
-    """Qlik ends its sessions itself: these are only for what it forgets."""
-
-    idle: Duration = Field(default=3600, description="One is forgotten after this time without a question for it.")
-    absolute: Duration = Field(default=86400, description="One is forgotten this long after it was made.")
-
-
-class ByQlikConfig(Part):
-    cap: Count = Field(default=10_000, description="Most of them at one time.")
-    lifetime: ByQlikLifetimeConfig = Field(default=ByQlikLifetimeConfig(), description="How long we keep them.")
-
-
-class SessionsConfig(Part):
-    store: Literal["sqlite", "memory"] = Field(default="sqlite", description="Only sqlite survives a restart.")
-    path: FilePath | None = Field(default=None, description="The SQLite file, in a writable directory.")
-    key_file: FilePaths | None = Field(default=None, description="Or a list: the first encrypts, all decrypt.")
-    key: SecretStr | None = Field(default=None, description="Instead of key_file: ${NAME} of a variable.")
-    by_qlik: ByQlikConfig = Field(
-        default=ByQlikConfig(), description="Sessions that Qlik's proxy service makes and tells us of."
-    )
 
 
 class LoggingConfig(Part):

@@ -10,16 +10,16 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import product
 from pathlib import Path
 
-from qproxy.config.fields import Address, Network, is_loopback
+from qproxy.config.fields import Address, Network, is_loopback, split_host_port
 from qproxy.config.models import (
     InternalConfig,
     LoggingConfig,
     PublicConfig,
     ServerConfig,
-    SessionsConfig,
     VirtualProxyConfig,
 )
 from qproxy.config.parts import LifetimeConfig
+from qproxy.config.store_models import RedisConfig, SessionsConfig
 from qproxy.secret_files import HOW_TO_MAKE
 from qproxy.settings import KeyPath
 
@@ -140,12 +140,42 @@ def _sessions(sessions: SessionsConfig) -> Iterator[Finding]:
         text = "is memory: every restart logs everybody out, and a second machine knows none of these sessions"
         yield Finding(SERVER, ("sessions", "store"), text, warning=True)
         return
-    if sessions.path is None:
+    if sessions.store == "sqlite" and sessions.path is None:
         text = "is needed by the sqlite store: where to keep sessions, such as /var/lib/qproxy/sessions.db"
         yield Finding(SERVER, ("sessions", "path"), text)
+    if sessions.store == "redis":
+        yield from _redis(sessions.redis or RedisConfig())
     if sessions.key is None and sessions.key_file is None:
-        text = f"is needed by the sqlite store, which encrypts what it keeps: {HOW_TO_MAKE}"
+        text = f"is needed by the {sessions.store} store, which encrypts what it keeps: {HOW_TO_MAKE}"
         yield Finding(SERVER, ("sessions", "key_file"), text)
+
+
+def _redis(redis: RedisConfig) -> Iterator[Finding]:
+    at: KeyPath = ("sessions", "redis")
+    given = [name for name in ("url", "sentinels", "cluster") if getattr(redis, name)]
+    if len(given) != 1:
+        text = "is needed by the redis store: give one of url, sentinels and cluster"
+        yield Finding(SERVER, at, text if not given else f"has {' and '.join(given)}: keep one of them")
+    if redis.cluster and redis.database:
+        yield Finding(SERVER, (*at, "database"), f"is {redis.database}, but a Cluster has only database 0")
+    for name in ("password", "sentinel_password"):
+        if getattr(redis, name) is not None and getattr(redis, f"{name}_file") is not None:
+            yield Finding(SERVER, (*at, name), f"and {name}_file are both given: keep one of them")
+    yield from _redis_tls(redis)
+
+
+def _redis_tls(redis: RedisConfig) -> Iterator[Finding]:
+    at: KeyPath = ("sessions", "redis")
+    if redis.tls and redis.url and redis.url.scheme != "rediss":
+        yield Finding(SERVER, (*at, "url"), f"is {redis.url.scheme}://, but tls is given: write rediss://")
+    if redis.tls and (redis.tls.client_certificate is None) != (redis.tls.client_key is None):
+        yield Finding(SERVER, (*at, "tls"), "needs client_certificate and client_key together, or neither")
+    hosts = [redis.url.host] if redis.url and redis.url.scheme == "redis" else []
+    if redis.tls is None:
+        hosts += [split_host_port(one)[0] for one in (*redis.sentinels, *redis.cluster)]
+    if any(not is_loopback(host) for host in hosts):
+        text = "is spoken to without TLS: its password can be read on the way, and sessions be ended or kept alive"
+        yield Finding(SERVER, at, f"{text}; use rediss://, or give tls", warning=True)
 
 
 def _lifetime(file: str, path: KeyPath, lifetime: LifetimeConfig) -> Iterator[Finding]:

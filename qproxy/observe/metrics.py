@@ -65,6 +65,7 @@ class Metrics:
         self._waiting = self._gauge(
             "qproxy_waiting_for_qlik", "Requests that wait until a Qlik node can be reached again.", "vp"
         )
+        self._store_up = self._gauge("qproxy_store_up", "1 while the session store can be followed, written and swept.")
         self._audit_sequence = self._gauge("qproxy_audit_sequence", "Number of the last line of the audit log.")
         self._gauge("qproxy_build", "Always 1; the label tells the version.", "version").labels(__version__).set(1)
 
@@ -119,6 +120,9 @@ class Metrics:
 
     def store_error(self, vp: str) -> None:
         self._store_errors.labels(self._traffic.known(vp)).inc()
+
+    def store_up(self, up: bool) -> None:
+        self._store_up.set(up)
 
     def sessions(self, vp: str, owner: str, count: int) -> None:
         """`owner` is "qproxy" for logins, "qlik" for sessions that Qlik's proxy service made."""

@@ -5,6 +5,7 @@ store, and is let go when it ends here, or when the store's tombstones say that 
 sockets, tell QPS or write the audit log: who has to do that registers with `on_end` or `on_gone`.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -25,6 +26,7 @@ Clock = Callable[[], float]
 TOUCH_GRAIN = 1.0
 """Seconds: signs of life of one session closer together than this count as one."""
 SWEPT_AT_ONCE = 500
+CHECKED_AT_ONCE = 32
 
 
 class Sessions:
@@ -221,7 +223,7 @@ class Sessions:
         sure, self._sure = self._sure and now - self._heard <= self._pace.tombstones / 2, False
         latest = await self.store.mark()
         if latest < self._mark:  # it is not the store that it was
-            sure, self._mark = False, 0
+            sure, self._mark, latest = False, 0, await self.store.mark()
         if latest > self._mark:
             await self._let_go_of_ended()
         if not sure:
@@ -236,9 +238,13 @@ class Sessions:
             self._gone(tombstone.key, tombstone.why)
 
     async def _check_all(self) -> None:
-        for (vp, session_id), entry in list(self._cache.entries.items()):
-            if await self.store.get(vp, session_id) is None:
-                self._gone(entry.key, End.LOGOUT)
+        known = [(place, entry.key) for place, entry in self._cache.entries.items()]
+        for start in range(0, len(known), CHECKED_AT_ONCE):
+            some = known[start : start + CHECKED_AT_ONCE]
+            found = await asyncio.gather(*(self.store.get(*place) for place, _ in some))
+            for (_, key), session in zip(some, found, strict=True):
+                if session is None:
+                    self._gone(key, End.LOGOUT)
 
     async def _sweep(self, vp: str, by_qlik: bool, lifetime: Lifetime) -> None:
         while True:

@@ -92,7 +92,8 @@ class Store(Protocol):
         ...
 
     async def mark(self) -> int:
-        """The mark of the latest tombstone ever left; 0 before the first."""
+        """The mark of the latest tombstone ever left; 0 before the first. One lower than any before says that something
+        may be lost: whoever follows has to check all that he knows."""
         ...
 
     async def ended_since(self, mark: int) -> list[Tombstone]:

@@ -1,24 +1,13 @@
 """What every store promises (`qproxy.sessions.store.Store`), tried on each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from some_sessions import JOHN, LIFETIME, MARY, START, a_key, a_session, made_by_qlik
+from some_sessions import JOHN, LIFETIME, MARY, START, a_session, made_by_qlik
 
 from qproxy.model import Attributes, End, User
-from qproxy.sessions.memory import MemoryStore
-from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import IdTaken, Store, StoreUnavailable, store_key
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "sessions.db", [a_key()])
-    yield made
-    await made.close()
 
 
 async def over(store: Store, seconds: float, limit: int = 100, by_qlik: bool = False) -> list[str]:

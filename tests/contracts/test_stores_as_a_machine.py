@@ -1,14 +1,17 @@
-"""Memory and SQLite do the same as a dictionary, whatever is asked of them in whatever order."""
+"""Memory, SQLite and Redis do the same as a dictionary, whatever is asked of them in whatever order."""
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from redis_servers import Node
+from redis_stores import redis_store
 from some_sessions import LIFETIME, START, a_key
 
 from qproxy.model import Attributes, End, Session, User
@@ -27,6 +30,16 @@ async def all_of(store: Store, vp: str | None) -> list[str]:
     return [session.id + session.vp async for session in store.each(vp)]
 
 
+servers: list[Node] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def server(redis_server: Node) -> Iterator[None]:
+    servers.append(redis_server)
+    yield
+    servers.clear()
+
+
 class Stores(RuleBasedStateMachine):
     """`kept` and `ended` are the model; an answer of each store must be the model's."""
 
@@ -35,7 +48,7 @@ class Stores(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.directory = tempfile.TemporaryDirectory()
         self.key = a_key()
-        self.stores: list[Store] = [MemoryStore(), self.sqlite()]
+        self.stores: list[Store] = [MemoryStore(), self.sqlite(), redis_store(servers[0], self.key)]
         self.kept: dict[tuple[str, str], Session] = {}
         self.ended: list[tuple[int, bytes, float, End]] = []
 
