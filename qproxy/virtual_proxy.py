@@ -11,25 +11,23 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qproxy import notices
 from qproxy.auth.method import Method
 from qproxy.config import PublicConfig, VirtualProxyConfig
 from qproxy.config.fields import bracketed, split_host_port
 from qproxy.cookies import OWN_COOKIES
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
-from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.modes import Mode
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.qps import QpsError
-from qproxy.sessions.front import TOUCH_GRAIN, Sessions
+from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
+from qproxy.sessions.front import Sessions, touch_grain
 from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
 
 log = logging.getLogger("qproxy.virtual_proxy")
 
-GOING_AWAY = 1001
 NOT_TOLD = "%s: Qlik could not be told of session %s again: %s"
 MOST_PLAIN = 2048
 LONGEST_PLAIN = 1024
@@ -65,42 +63,6 @@ class Opened:
     mode: Mode
 
 
-class SessionTunnels:
-    """The live sockets of one session (or, under the id "", of anonymous visitors).
-
-    Several may be made for one session, by upgrades that wait for QPS at the same time: the first one to be opened
-    then holds the sockets of all.
-    """
-
-    __slots__ = ("_on_open", "_registry", "seen", "session_id", "tunnels")
-
-    def __init__(
-        self, registry: "dict[str, SessionTunnels]", session_id: str, on_open: Callable[[str, Tunnel], None]
-    ) -> None:
-        self._registry = registry
-        self._on_open = on_open
-        self.session_id = session_id
-        self.tunnels: set[Tunnel] = set()
-        self.seen = 0
-
-    def opened(self, tunnel: Tunnel) -> None:
-        self._registry.setdefault(self.session_id, self).tunnels.add(tunnel)
-        self._on_open(self.session_id, tunnel)
-
-    def closed(self, tunnel: Tunnel) -> None:
-        held = self._registry.get(self.session_id)
-        if held is not None:
-            held.tunnels.discard(tunnel)
-            if not held.tunnels:
-                del self._registry[self.session_id]
-
-    def active(self) -> bool:
-        """Whether the browser has sent a message since the last time; a silent open socket is no sign of life."""
-        messages = sum(tunnel.browser.frames.messages for tunnel in self.tunnels)
-        changed, self.seen = messages != self.seen, messages
-        return changed and bool(messages)
-
-
 class VirtualProxy:
     """Satisfies the desks of the login flow and of the session module."""
 
@@ -130,7 +92,17 @@ class VirtualProxy:
         self.mode = opened.mode
         self._observer = opened.observer
         self._clock = opened.clock
-        self._tunnels: dict[str, SessionTunnels] = {}
+        self.grain = touch_grain(config.lifetime.idle)
+        self._tunnels = Tunnels(
+            Around(
+                self.name,
+                opened.sessions,
+                opened.clock,
+                self.grain,
+                self._spawn,
+                opened.observer.metrics.tunnel_opened,
+            )
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hide(self, names: Iterable[bytes]) -> None:
@@ -153,7 +125,7 @@ class VirtualProxy:
 
     def touch(self, session: Session) -> None:
         """A sign of life of a session that was just found; the store learns of it later."""
-        if self._clock() - session.last_seen >= TOUCH_GRAIN:
+        if self._clock() - session.last_seen >= self.grain:
             self.sessions.touch(self.name, session.id)
 
     async def find(self, session_id: str) -> Session | None:
@@ -219,14 +191,9 @@ class VirtualProxy:
 
     def ended(self, session_id: str, session: Session | None, why: End) -> None:
         """What follows when a session is out of the store: sockets are told and closed, the audit log has it."""
-        held = self._tunnels.pop(session_id, None)
-        if held is not None:
-            notice = notices.session_over(why, self._clock())
-            for tunnel in list(held.tunnels):
-                tunnel.end(notice, GOING_AWAY, str(why))
+        sockets = self._tunnels.end(session_id, why)
         if session is not None:
             self.mode.leave(session, why)
-            sockets = len(held.tunnels) if held is not None else 0
             self._observer.audit(
                 "session_ended", vp=self.name, user=str(session.user), session=session.short, why=why, sockets=sockets
             )
@@ -257,34 +224,21 @@ class VirtualProxy:
     # sockets
 
     def tunnels_of(self, session_id: str) -> SessionTunnels:
-        held = self._tunnels.get(session_id)
-        return held or SessionTunnels(self._tunnels, session_id, self._tunnel_opened)
+        """Who owns the sockets of this session."""
+        return self._tunnels.of(session_id)
 
     def sockets_of(self, session_id: str) -> int:
         """How many are open here; other workers may hold more."""
-        held = self._tunnels.get(session_id)
-        return len(held.tunnels) if held is not None else 0
+        return len(self._tunnels.of(session_id).tunnels)
 
-    def _tunnel_opened(self, session_id: str, tunnel: Tunnel) -> None:
-        """The session may have ended while QPS was asked for the socket."""
-        self._observer.metrics.tunnel_opened(self.name)
-        if session_id and self.peek(session_id) is None:
-            self._spawn(self._end_if_over(session_id, tunnel))
-
-    async def _end_if_over(self, session_id: str, tunnel: Tunnel) -> None:
-        """What `peek` does not know may be over, or merely not sure here: only the store can tell."""
-        try:
-            living = await self.find(session_id) is not None
-        except StoreUnavailable:
-            living = False
-        if not living:
-            tunnel.end(notices.session_over(End.LOGOUT, self._clock()), GOING_AWAY, str(End.LOGOUT))
-
-    def touch_active(self) -> None:
-        """Messages of the browser over a socket keep its session alive, as requests do."""
-        for session_id, held in self._tunnels.items():
-            if session_id and held.active():
-                self.sessions.touch(self.name, session_id)
+    async def end_overdue(self) -> None:
+        """Sessions with sockets here end when their time is over, and do not wait for the sweep of the store."""
+        for session_id in self._tunnels.doubtful():
+            try:
+                if not await self.sessions.living(self.name, session_id):
+                    self.ended(session_id, None, End.LOGOUT)
+            except StoreUnavailable:
+                return
 
     # logs
 

@@ -95,7 +95,10 @@ class BrowserEnd(End):
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
+        messages = self.frames.messages
         self.frames.feed(data)
+        if self.frames.messages != messages:
+            self.tunnel.owner.heard()
         if self.frames.close_code is not None:
             self.tunnel.closing(self)
         if self.tunnel.ending is None:
@@ -108,7 +111,7 @@ class Tunnel:
     """A live socket. `end` is how a session's end, or a stop of qproxy, reaches it."""
 
     __slots__ = (
-        "_idle_at", "_idle_messages", "_lost", "_owner", "_timer", "browser", "ending", "listener", "peer",
+        "_idle_at", "_idle_messages", "_lost", "_timer", "browser", "ending", "listener", "owner", "peer",
         "record", "said", "upstream",
     )  # fmt: skip
 
@@ -122,7 +125,7 @@ class Tunnel:
         self.upstream.other = downstream.transport
         self.ending: tuple[bytes, int, str] | None = None
         self.said = False
-        self._owner = owner
+        self.owner = owner
         self._timer: asyncio.TimerHandle | None = None
         self._lost = 0
         self._idle_messages = -1
@@ -181,7 +184,7 @@ class Tunnel:
             self._both_lost()
 
     def _first_lost(self, end: End, exc: Exception | None) -> None:
-        self._owner.closed(self)
+        self.owner.closed(self)
         other = self.browser if end is self.upstream else self.upstream
         if not self.record.closed_by:
             self.record.closed_by = self._name(end)

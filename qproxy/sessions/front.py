@@ -23,8 +23,12 @@ Listener = Callable[[Session, End], None]
 Clock = Callable[[], float]
 
 TOUCH_GRAIN = 1.0
-"""Seconds: signs of life of one session closer together than this count as one."""
 SWEPT_AT_ONCE = 500
+
+
+def touch_grain(idle: float) -> float:
+    """Seconds: signs of life of one session closer together than this may count as one, so that few are noted."""
+    return min(TOUCH_GRAIN, idle / 10)
 
 
 class Sessions:
@@ -77,7 +81,7 @@ class Sessions:
         if entry is None:
             return
         now = self._clock()
-        if now - entry.session.last_seen >= TOUCH_GRAIN and self._lives(entry.session, now):
+        if now > entry.session.last_seen and self._lives(entry.session, now):
             self._cache.touched(entry, now)
 
     async def find(self, vp: str, session_id: str) -> Session | None:
@@ -88,6 +92,14 @@ class Sessions:
         if self._unknown.holds(key, self._clock()):
             return None
         return await self._flights.join(key, partial(self._read, vp, session_id, key))
+
+    async def living(self, vp: str, session_id: str) -> bool:
+        """As the store knows it now; a session whose time is over ends by this, and `on_end` is told. Raises
+        StoreUnavailable."""
+        if await self.find(vp, session_id) is not None:
+            return True
+        session = await self.store.get(vp, session_id)
+        return session is not None and not await self._bury(session)
 
     async def _read(self, vp: str, session_id: str, key: bytes) -> Session | None:
         session = await self.store.get(vp, session_id)

@@ -186,7 +186,6 @@ async def test_messages_over_a_socket_keep_the_session_alive(tmp_path: Path) -> 
             for _ in range(3):
                 qlik.clock.now += 9 * 60
                 await call(ws, "EngineVersion")
-                qlik.server.vps["sales"].touch_active()
                 await qlik.server.sessions.sweep()
             assert (await call(ws, "EngineVersion"))["qVersion"]
         assert await qlik.status(person, "/sales/hub/") == 200
