@@ -4,17 +4,29 @@ Ends sockets, never sessions: it says which sessions look over, and `virtual_pro
 socket carries.
 """
 
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
 from qproxy import notices
+from qproxy.errors import Failure
 from qproxy.forwarding.tunnel import Tunnel
+from qproxy.minutes import Minute
 from qproxy.model import End
+from qproxy.records import Record
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.store import StoreUnavailable
 
+log = logging.getLogger("qproxy.session_tunnels")
+
 GOING_AWAY: Final = 1001
+SESSION_LIMIT: Final = (
+    "%s: Qlik closed a socket of session %s with OnMaxParallelSessionsExceeded: %s has more sessions than it allows one"
+    " person on a virtual proxy (five). Sessions that ended here count there until Qlik is told of it or its own"
+    " inactivity timeout is over. Check lifetime.most_sessions (5 or less), what else logs this person in, and whether"
+    " the person has a licence: Qlik may say the same without one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,8 @@ class SessionTunnels:
 
     def closed(self, tunnel: Tunnel) -> None:
         self._all.closed(self.session_id, tunnel)
+        if tunnel.record.failure is Failure.SESSION_LIMIT:
+            self._all.refused(tunnel.record)
 
     def heard(self) -> None:
         """The browser has sent a message: a sign of life, as a request is. An open silent socket is none."""
@@ -67,6 +81,7 @@ class Tunnels:
     def __init__(self, around: Around) -> None:
         self.around = around
         self._by_session: dict[str, SessionTunnels] = {}
+        self._refusals = Minute()
 
     def of(self, session_id: str) -> SessionTunnels:
         return self._by_session.get(session_id) or SessionTunnels(self, session_id)
@@ -85,6 +100,11 @@ class Tunnels:
             held.tunnels.discard(tunnel)
             if not held.tunnels:
                 del self._by_session[session_id]
+
+    def refused(self, record: Record) -> None:
+        """QPS allows no further session of a person: once a minute the log says what to do about it."""
+        if self._refusals.add(self.around.clock()) == 1:
+            log.warning(SESSION_LIMIT, self.around.vp, record.session, record.user or "an anonymous visitor")
 
     async def _end_if_over(self, session_id: str, tunnel: Tunnel) -> None:
         """What `peek` does not know may be over, or merely not sure here: only the store can tell."""

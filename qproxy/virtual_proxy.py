@@ -5,9 +5,10 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 """
 
 import asyncio
+import itertools
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +25,8 @@ from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.qps import QpsError
 from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
 from qproxy.sessions.front import Sessions, touch_grain
-from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
+from qproxy.sessions.store import StoreUnavailable
+from qproxy.told_sessions import Adopted, Place, ToldSessions
 
 log = logging.getLogger("qproxy.virtual_proxy")
 
@@ -32,6 +34,8 @@ NOT_TOLD = "%s: Qlik could not be told of session %s again: %s"
 MOST_PLAIN = 2048
 LONGEST_PLAIN = 1024
 """Of Cookie headers that are remembered, in bytes: 2 MB for each virtual proxy at most, forgotten when full."""
+SHORTEST_QLIK_TIMEOUT = 60.0
+"""Seconds: the QMC takes whole minutes. A session that was used more lately did not end in Qlik by being inactive."""
 
 
 class LoginEvent(Protocol):
@@ -93,6 +97,8 @@ class VirtualProxy:
         self._observer = opened.observer
         self._clock = opened.clock
         self.grain = touch_grain(config.lifetime.idle)
+        place = Place(self.name, public.origin, self.cookie_name, self.anonymous)
+        self._told = ToldSessions(place, opened.sessions, opened.clock, opened.observer.metrics.anonymous_session)
         self._tunnels = Tunnels(
             Around(
                 self.name,
@@ -132,13 +138,18 @@ class VirtualProxy:
         """Raises StoreUnavailable."""
         return await self.sessions.find(self.name, session_id)
 
-    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
-        """A new session with what everybody gets added to its attributes. Raises StoreUnavailable."""
+    async def open_session(
+        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+    ) -> Session:
+        """A new session with what everybody gets added to its attributes; it will take the place of those ids, which
+        the caller ends. Raises StoreUnavailable."""
         wanted = Attributes((*attributes.pairs, *self.config.static_attributes.pairs))
         kept, cut = wanted.trimmed(self.attribute_cap)
         if cut:
             log.warning("%s: attributes of %s beyond %d bytes were cut: %s", self.name, user, self.attribute_cap, cut)
-        return await self.mode.introduce(await self.sessions.open(self.name, user, kept, relogin))
+        session = await self.sessions.open(self.name, user, kept, relogin)
+        await self._make_room(session, instead_of)
+        return await self.mode.introduce(session)
 
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""
@@ -162,20 +173,27 @@ class VirtualProxy:
         """What the targetId of QPS's redirect stands for, "" when that is not known. Never checked: see safe_next."""
         return await self.mode.target(session, query)
 
-    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
-        """Keep a session that QPS made; whether the user had no other. Raises IdTaken, StoreUnavailable.
+    async def _make_room(self, session: Session, instead_of: Collection[str]) -> None:
+        """Before QPS learns of a session too many of one person, that person's oldest ones end.
 
-        An id that is a login of ours is never overwritten: the same user's is given back as it is.
+        Sessions that QPS made count, as they do there, but only logins of ours are ended. Of several logins at once
+        the last one finds all others, and none ends one that was made after itself: so they agree on who goes.
         """
-        others = [one for one in await self.sessions.of_user(self.name, user) if one.id != session_id]
-        ours = await self.find(session_id)
-        if ours is not None and not ours.by_qlik:
-            if not same_user(ours.user, user):
-                raise IdTaken("the id is a login of somebody else")
-            return ours, not others
-        now = self._clock()
-        session = Session(session_id, self.name, user, attributes, created=now, last_seen=now, by_qlik=True)
-        return await self.sessions.adopt(session), not others
+        most = self.config.lifetime.most_sessions
+        if most is None:
+            return
+        try:
+            living = [one for one in await self.of_user(session.user) if one.id not in instead_of]
+            before = itertools.takewhile(lambda one: one.id != session.id, living)
+            ours = [one for one in before if not one.by_qlik]
+            for one in ours[: max(0, len(living) - most)]:
+                await self.end_session(one.id, End.SIXTH)
+        except StoreUnavailable as error:
+            log.warning("%s: no room could be made for session %s: %s", self.name, session.short, error)
+
+    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> Adopted:
+        """A session that QPS made. Raises IdTaken, StoreUnavailable."""
+        return await self._told.adopt(user, attributes, session_id)
 
     async def of_user(self, user: User) -> list[Session]:
         return await self.sessions.of_user(self.name, user)
@@ -184,6 +202,19 @@ class VirtualProxy:
         """Harmless for an unknown id and the second time. Raises StoreUnavailable: then nothing has changed."""
         session = await self.sessions.end(self.name, session_id, why)
         self.ended(session_id, session, why)
+
+    async def ended_by_qlik(self, session_id: str) -> None:
+        """QPS says that it ended a session: by hand, or because nothing came for its inactivity timeout. What lives
+        here can go on after the latter, if the configuration wants it. Raises StoreUnavailable."""
+        if self.config.lifetime.qlik_timeout == "keep":
+            session = await self.sessions.latest(self.name, session_id)
+            if session is not None and not session.by_qlik and self._silent(session):
+                self._observer.audit("session_kept", vp=self.name, user=session.who, session=session.short)
+                return
+        await self.end_session(session_id, End.QLIK)
+
+    def _silent(self, session: Session) -> bool:
+        return self._clock() - session.last_seen >= SHORTEST_QLIK_TIMEOUT
 
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):

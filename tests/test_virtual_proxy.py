@@ -22,7 +22,7 @@ async def vp(tmp_path: Path) -> AsyncIterator[VirtualProxy]:
 
 async def test_a_posted_id_that_is_a_login_of_the_same_user_stays_a_login(vp: VirtualProxy) -> None:
     login = await vp.open_session(ANN, NOTHING, relogin=False)
-    kept, new = await vp.adopt(User("sales", "ANN"), NOTHING, login.id)
+    kept, new, _ = await vp.adopt(User("sales", "ANN"), NOTHING, login.id)
     assert (kept.id, kept.by_qlik, new) == (login.id, False, True)
 
 

@@ -101,6 +101,11 @@ class Sessions:
         session = await self.store.get(vp, session_id)
         return session is not None and not await self._bury(session)
 
+    async def latest(self, vp: str, session_id: str) -> Session | None:
+        """As the store has it, over or not, with the later last-seen time of both. Raises StoreUnavailable."""
+        session = await self.store.get(vp, session_id)
+        return session and self._fresh(session)
+
     async def _read(self, vp: str, session_id: str, key: bytes) -> Session | None:
         session = await self.store.get(vp, session_id)
         if not self._flights.current(key):

@@ -4,6 +4,7 @@ clocks, qproxy's and Qlik's, lead to one login and never to a loop."""
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import pytest
 from a_site import Site, call, farewell, greeting, site
 
@@ -115,3 +116,91 @@ async def test_however_busy_a_socket_is_the_absolute_end_closes_it(tmp_path: Pat
             await call(ws, "EngineVersion")
             qlik.clock.now += 4 * 60
             assert await farewell(ws) == (*TIMED_OUT, "absolute")
+
+
+# --- two clocks ---
+
+
+async def visit(qlik: Site, person: aiohttp.ClientSession) -> int:
+    return await qlik.status(person, "/sales/hub/?x=1")
+
+
+async def asked(qlik: Site) -> list[tuple[str, int | None]]:
+    return [(entry.method, entry.status) for entry in qlik.node.journal("module")]
+
+
+async def runs_out_in_qlik(qlik: Site, seconds: float) -> None:
+    """Time passes for the node and for qproxy; the node has told everybody when this returns."""
+    qlik.clock.now += seconds
+    await qlik.node.sweep()
+
+
+QLIK_FIRST: dict[str, object] = {"inactivity_s": 300}
+
+
+async def test_what_runs_out_in_qlik_first_ends_here_too_and_one_login_leads_back(tmp_path: Path) -> None:
+    async with site(tmp_path, vp=SHORT, qlik=QLIK_FIRST) as qlik:
+        person = qlik.browser()
+        await qlik.log_in(person)
+        async with qlik.engine(person) as ws:
+            await greeting(ws)
+            await runs_out_in_qlik(qlik, 301)
+            assert (await farewell(ws))[:2] == TIMED_OUT
+        first = qlik.cookie(person)
+        assert await qlik.log_in(person, "/sales/hub/?x=1") == f"{qlik.origin}/sales/hub/?x=1"
+        assert await visit(qlik, person) == 200
+        assert qlik.cookie(person) != first
+
+
+async def test_what_runs_out_in_qlik_first_goes_on_where_that_is_wanted(tmp_path: Path) -> None:
+    async with site(tmp_path, vp="lifetime: {idle: 10m, qlik_timeout: keep}", qlik=QLIK_FIRST) as qlik:
+        person = qlik.browser()
+        await qlik.log_in(person)
+        async with qlik.engine(person) as ws:
+            await greeting(ws)
+            await runs_out_in_qlik(qlik, 301)
+            assert (await farewell(ws))[:2] == TIMED_OUT
+        ours = qlik.cookie(person)
+        assert qlik.node.sessions("sales") == []
+        assert await visit(qlik, person) == 200
+        async with qlik.engine(person) as ws:
+            assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=ann"
+        assert qlik.cookie(person) == ours
+        assert await asked(qlik) == [("GET", 200), ("DELETE", 200), ("GET", 200)]
+
+
+async def test_where_sessions_go_on_a_delete_of_one_in_use_still_ends_it(tmp_path: Path) -> None:
+    async with site(tmp_path, vp="lifetime: {qlik_timeout: keep}") as qlik:
+        person = qlik.browser()
+        await qlik.log_in(person)
+        assert await visit(qlik, person) == 200
+        qlik.clock.now += 59
+        await qlik.node.expire("sales", qlik.cookie(person))
+        assert await visit(qlik, person) == 302
+
+
+async def test_where_sessions_go_on_their_own_idle_time_still_ends_them(tmp_path: Path) -> None:
+    async with site(tmp_path, vp="lifetime: {idle: 10m, qlik_timeout: keep}", qlik=QLIK_FIRST) as qlik:
+        person = qlik.browser()
+        await qlik.log_in(person)
+        await visit(qlik, person)
+        await runs_out_in_qlik(qlik, 301)
+        await runs_out_in_qlik(qlik, 300)
+        assert await visit(qlik, person) == 302
+
+
+async def test_what_runs_out_here_first_leads_to_one_login_and_back(tmp_path: Path) -> None:
+    async with site(tmp_path, vp=SHORT) as qlik:
+        person = qlik.browser()
+        await qlik.log_in(person)
+        async with qlik.engine(person) as ws:
+            await greeting(ws)
+            await runs_out_in_qlik(qlik, IDLE)
+            assert await farewell(ws) == (*TIMED_OUT, "idle")
+        first = qlik.cookie(person)
+        assert [session.id for session in qlik.node.sessions("sales")] == [first]  # Qlik still remembers it
+        assert await qlik.log_in(person, "/sales/hub/?x=1") == f"{qlik.origin}/sales/hub/?x=1"
+        assert await visit(qlik, person) == 200
+        await runs_out_in_qlik(qlik, 0)
+        await qlik.node.expire("sales", first)  # later it forgets the old one, and says so
+        assert await visit(qlik, person) == 200
