@@ -263,13 +263,23 @@ class VirtualProxy:
         return len(self._tunnels.of(session_id).tunnels)
 
     async def end_overdue(self) -> None:
-        """Sessions with sockets here end when their time is over, and do not wait for the sweep of the store."""
+        """Sessions with sockets here end when their time is over, and do not wait for the sweep of the store. While
+        the store cannot be asked, the sockets of those that are over by what is known here close all the same."""
+        reachable = True
         for session_id in self._tunnels.doubtful():
-            try:
-                if not await self.sessions.living(self.name, session_id):
-                    self.ended(session_id, None, End.LOGOUT)
-            except StoreUnavailable:
-                return
+            reachable = reachable and await self._end_if_over(session_id)
+            why = None if reachable else self.sessions.over_here(self.name, session_id)
+            if why is not None:
+                self._tunnels.end(session_id, why)
+
+    async def _end_if_over(self, session_id: str) -> bool:
+        """False when the store cannot tell."""
+        try:
+            if not await self.sessions.living(self.name, session_id):
+                self.ended(session_id, None, End.LOGOUT)
+        except StoreUnavailable:
+            return False
+        return True
 
     # logs
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from a_site import Site, site
+from a_site import Site, farewell, greeting, site
 
 from qproxy.model import Attributes, End, User
 from qproxy.sessions.store import IdTaken
@@ -87,6 +87,23 @@ async def test_what_cannot_be_done_in_the_background_is_in_the_log_without_the_i
     for words in ("could not be told of session", f"session {login.short} could not be ended (hub_logout)"):
         assert words in caplog.text
     assert login.id not in caplog.text
+
+
+@pytest.mark.parametrize(("passes", "closed"), [(1, False), (30 * 60, True)])
+async def test_without_a_store_only_sockets_of_sessions_that_look_over_are_closed(
+    qlik: Site, passes: float, closed: bool
+) -> None:
+    vp, person = qlik.server.vps["sales"], qlik.browser()
+    await qlik.log_in(person)
+    async with qlik.engine(person) as ws:
+        await greeting(ws)
+        await qlik.server.store.close()
+        qlik.clock.now += passes
+        qlik.server.sessions._trusted_until = 0  # the store has been silent for longer than the grace
+        await vp.end_overdue()
+        if closed:
+            assert (await farewell(ws))[:2] == (["OnSessionTimedOut"], 1001)
+        assert bool(vp.tunnels_of(qlik.cookie(person)).tunnels) is not closed
 
 
 @pytest.fixture

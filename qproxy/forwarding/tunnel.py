@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 GREETING: Final = 1024
-GREETING_READS: Final = 2
+GREETING_READS: Final = 4
 """Of what QPS sends first, so many bytes in so many reads are looked at."""
 LOGGED: Final = (b"host", b"user-agent")
 END_WAIT: Final = 2.0

@@ -101,6 +101,12 @@ class Sessions:
         session = await self.store.get(vp, session_id)
         return session is not None and not await self._bury(session)
 
+    def over_here(self, vp: str, session_id: str) -> End | None:
+        """Why it is over by what is known here, where a later sign of life may be missing. Never waits."""
+        entry = self._cache.entries.get((vp, session_id))
+        lifetime = self._lifetime(entry.session) if entry is not None else None
+        return entry.session.over(lifetime, self._clock()) if entry is not None and lifetime is not None else None
+
     async def latest(self, vp: str, session_id: str) -> Session | None:
         """As the store has it, over or not, with the later last-seen time of both. Raises StoreUnavailable."""
         session = await self.store.get(vp, session_id)
