@@ -216,7 +216,8 @@ class Road:
             return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.request_id, vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
         answer = self._turn_away(vp, head, record, relogin=True)
-        answer.lines.append(b"Set-Cookie: " + _gone(vp))
+        if is_navigation(head):  # what comes late to a script's request must not take away the cookie of a new login
+            answer.lines.append(b"Set-Cookie: " + _gone(vp))
         return answer
 
     def _again(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session, refusal: Refusal) -> Answer:

@@ -77,6 +77,14 @@ async def test_a_program_whose_session_is_not_accepted_is_told_to_log_in_again(q
         assert json.loads(await answer.text())["loginUrl"].startswith(f"{qlik.origin}/qproxy/login/sales")
 
 
+async def test_an_answer_to_a_script_leaves_the_cookie_alone_which_may_be_a_newer_one(qlik: Site) -> None:
+    person = qlik.browser()
+    await qlik.log_in(person)
+    qlik.node.set_session_module("sales", "")
+    async with person.get("/sales/qrs/about", headers={"Accept": "*/*"}) as answer:
+        assert (answer.status, answer.headers.getall("Set-Cookie", [])) == (401, [])
+
+
 async def test_a_page_open_for_long_gets_another_chance_instead_of_the_explanation(qlik: Site) -> None:
     person = qlik.browser()
     await qlik.log_in(person)
