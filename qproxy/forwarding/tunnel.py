@@ -105,16 +105,23 @@ class GreetingEnd(UpstreamEnd):
         self._reads = 0
 
     def data_received(self, data: bytes) -> None:
+        if self._reads < GREETING_READS:
+            self._look(data)
+        UpstreamEnd.data_received(self, data)
+
+    def _look(self, data: bytes) -> None:
         self._reads += 1
         self._first += data[: GREETING - len(self._first)]
         if session_limit(self._first):
             self.tunnel.record.failure = Failure.SESSION_LIMIT
         if self._reads == GREETING_READS or len(self._first) >= GREETING:
-            self.tunnel.greeted()
-        UpstreamEnd.data_received(self, data)
+            self._reads = GREETING_READS
+            # Not at once: the transport would let go of this object in the middle of its own call, and compiled
+            # code does not hold it.
+            self.tunnel.listener.loop.call_soon(self.tunnel.greeted)
 
     def successor(self) -> UpstreamEnd:
-        """What takes its place, in the same state; the last read is still to be given to this one."""
+        """What takes its place, in the same state."""
         end = UpstreamEnd(self.tunnel, self.transport)
         end.frames, end.other, end._paused = self.frames, self.other, self._paused
         return end
