@@ -24,7 +24,8 @@ from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.qps import QpsError
 from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
-from qproxy.sessions.front import Sessions, touch_grain
+from qproxy.sessions.front import Sessions
+from qproxy.sessions.pace import touch_grain
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.told_sessions import Adopted, Place, ToldSessions
 

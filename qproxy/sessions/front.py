@@ -22,13 +22,7 @@ logger = logging.getLogger("qproxy.sessions")
 Listener = Callable[[Session, End], None]
 Clock = Callable[[], float]
 
-TOUCH_GRAIN = 1.0
 SWEPT_AT_ONCE = 500
-
-
-def touch_grain(idle: float) -> float:
-    """Seconds: signs of life of one session closer together than this may count as one, so that few are noted."""
-    return min(TOUCH_GRAIN, idle / 10)
 
 
 class Sessions:
