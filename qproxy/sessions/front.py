@@ -98,7 +98,7 @@ class Sessions:
     def over_here(self, vp: str, session_id: str) -> End | None:
         """Why it is over by what is known here, where a later sign of life may be missing. Never waits."""
         entry = self._cache.entries.get((vp, session_id))
-        lifetime = self._lifetime(entry.session) if entry is not None else None
+        lifetime = self.lifetime_of(entry.session) if entry is not None else None
         return entry.session.over(lifetime, self._clock()) if entry is not None and lifetime is not None else None
 
     async def latest(self, vp: str, session_id: str) -> Session | None:
