@@ -167,6 +167,7 @@ async def test_what_runs_out_in_qlik_first_goes_on_where_that_is_wanted(tmp_path
             assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=ann"
         assert qlik.cookie(person) == ours
         assert await asked(qlik) == [("GET", 200), ("DELETE", 200), ("GET", 200)]
+        assert (qlik.directory / "audit.log").read_text().count('"session_kept"') == 1
 
 
 async def test_where_sessions_go_on_a_delete_of_one_in_use_still_ends_it(tmp_path: Path) -> None:
