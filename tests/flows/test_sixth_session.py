@@ -48,6 +48,16 @@ async def test_the_sixth_login_ends_the_oldest_session_and_tells_its_socket(qlik
     assert ended not in str(line)
 
 
+@pytest.mark.parametrize("mode", ["session_module", "session_api", "ticket"])
+async def test_where_qlik_is_told_of_ends_the_sixth_opens_its_socket(tmp_path: Path, mode: str) -> None:
+    async with site(tmp_path, tls=True, mode=mode, vps={"sales": "sales"}) as qlik:
+        first, *_, sixth = await logged_in(qlik, 6)
+        await eventually(lambda: len(qlik.node.sessions("sales")) == 5)
+        async with qlik.engine(sixth) as ws:
+            assert await greeting(ws) == ["OnAuthenticationInformation", "OnConnected"]
+        assert await living(qlik, [first]) == [False]
+
+
 async def test_whoever_was_the_oldest_finds_back_by_one_login(qlik: Site) -> None:
     first, *_ = await logged_in(qlik, 6)
     assert await qlik.log_in(first, "/sales/hub/?x=1") == f"{qlik.origin}/sales/hub/?x=1"
