@@ -53,6 +53,7 @@ class Failure(Enum):
     UPSTREAM_BUSY = "upstream_busy", 503, Blame.UPSTREAM, "All connections to Qlik Sense are in use."
     SESSION_FORGOTTEN = "session_forgotten", 503, Blame.UPSTREAM, "Qlik Sense forgot the session. Please try again."
     QPS_API = "qps_api", 503, Blame.UPSTREAM, "Qlik Sense could not be told of the session. Please try again."
+    SESSION_LIMIT = "session_limit", 503, Blame.UPSTREAM, "Qlik Sense allows no further session of this person."
     SESSION_NOT_ACCEPTED = "session_not_accepted", 502, Blame.UPSTREAM, "Qlik Sense does not accept the session."
 
     def __init__(self, word: str, status: int, blame: Blame, sentence: str) -> None:

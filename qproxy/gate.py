@@ -20,8 +20,9 @@ from qproxy.forwarding.tunnel import accept_key
 from qproxy.headers import RequestHead
 from qproxy.model import Session
 from qproxy.routing import LONGEST_REMEMBERED
+from qproxy.session_tunnels import GOING_AWAY
 from qproxy.sessions.store import StoreUnavailable
-from qproxy.virtual_proxy import GOING_AWAY, VirtualProxy
+from qproxy.virtual_proxy import VirtualProxy
 
 MOST_COOKIES: Final = 4
 """Values of the Qlik cookie in one request that are looked at; a browser has one."""

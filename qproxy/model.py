@@ -84,6 +84,7 @@ class End(StrEnum):
     NOT_ACCEPTED = "not_accepted"
     REPLACED = "replaced"
     ADMINISTRATOR = "administrator"
+    SIXTH = "sixth_session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Pure: JSON-RPC 2.0 texts in the shape that Qlik's proxy service sends, so that i
 """
 
 import json
+import re
 from datetime import UTC, datetime
 
 from qproxy.model import End
@@ -19,6 +20,12 @@ _BY_END = {
     End.LOGOUT: "OnSessionLoggedOut",
     End.HUB_LOGOUT: "OnSessionLoggedOut",
 }
+_SESSION_LIMIT = re.compile(rb'"method"\s*:\s*"OnMaxParallelSessionsExceeded"')
+
+
+def session_limit(said: bytes) -> bool:
+    """Whether QPS refuses a socket because the person has as many sessions as it allows (five)."""
+    return _SESSION_LIMIT.search(said) is not None
 
 
 def session_over(why: End, now: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
 from qproxy import cookies, headers
 from qproxy.auth.deep_link import DeepLinks
@@ -189,7 +190,8 @@ class Road:
             answer.named[b"content-location"] = vp.one_host.location(answer.named[b"content-location"])
         if answer.cookies:
             answer.cookies = self._their_cookies(vp, session, answer.cookies)
-        if head.method == b"DELETE" and session is not None and _is_hub_logout(vp, head, answer):
+        logs_out = head.method == b"DELETE" and answer.status < 300 and is_hub_logout(head.path[len(vp.path) :])
+        if logs_out and session is not None:
             vp.logged_out_in_hub(session)
             answer.cookies.append(_gone(vp))
         return None
@@ -213,7 +215,10 @@ class Road:
             again = self._around.origin + self._around.links.login_location(vp.name, vp.path, head.target, True)
             return self._page(Failure.SESSION_NOT_ACCEPTED, head, record.request_id, vp, again)
         vp.end_soon(session.id, End.NOT_ACCEPTED)
-        return self._turn_away(vp, head, record, relogin=True)
+        answer = self._turn_away(vp, head, record, relogin=True)
+        if is_navigation(head):  # what comes late to a script's request must not take away the cookie of a new login
+            answer.lines.append(b"Set-Cookie: " + _gone(vp))
+        return answer
 
     def _again(self, vp: VirtualProxy, head: RequestHead, record: Record, session: Session, refusal: Refusal) -> Answer:
         """QPS forgot the session: it is told again, and the request comes once more, by way of the login page. One that
@@ -232,8 +237,10 @@ class Road:
         return answer
 
 
-def _is_hub_logout(vp: VirtualProxy, head: RequestHead, answer: ResponseHead) -> bool:
-    return answer.status < 300 and head.path[len(vp.path) :] == b"/qps/user"
+def is_hub_logout(path: bytes) -> bool:
+    """Whether a path within a virtual proxy is that of Qlik's logout, in any spelling: one more that Qlik understands
+    must not leave our session behind."""
+    return [part for part in unquote_to_bytes(path).lower().split(b"/") if part] == [b"qps", b"user"]
 
 
 def _bare(value: bytes) -> bytes:

@@ -5,6 +5,7 @@ It decides nothing about a request; it only joins what the other modules offer.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -52,8 +53,9 @@ from qproxy.web.status import Status
 
 log = logging.getLogger("qproxy.server")
 
-ACTIVE_EVERY = 5.0
-"""Seconds between two looks at which sockets were used, and at the files of session keys."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at which sessions with sockets are over; every tenth is also at the files of session keys,
+and sets the gauges."""
 
 
 class Server:
@@ -210,7 +212,7 @@ class Server:
     # while it runs, and the end
 
     def _watch(self) -> None:
-        watch = asyncio.get_running_loop().create_task(self._look_for_activity())
+        watch = asyncio.get_running_loop().create_task(self._look_after_sessions())
 
         async def unwatch() -> None:
             watch.cancel()
@@ -219,15 +221,20 @@ class Server:
 
         self._closing.push_async_callback(unwatch)
 
-    async def _look_for_activity(self) -> None:
-        while True:
-            await asyncio.sleep(ACTIVE_EVERY)
-            self.keys.look()
+    async def _look_after_sessions(self) -> None:
+        for look in itertools.count(1):
+            await asyncio.sleep(LOOK_EVERY)
+            if look % 10 == 0:
+                self.keys.look()
             for vp in self.vps.values():
-                vp.touch_active()
-                with contextlib.suppress(StoreUnavailable):
-                    self.observer.metrics.sessions(vp.name, "qproxy", await self.sessions.count(vp.name))
-                    self.observer.metrics.sessions(vp.name, "qlik", await self.sessions.count(vp.name, by_qlik=True))
+                await vp.end_overdue()
+                if look % 10 == 0:
+                    await self._count_sessions(vp.name)
+
+    async def _count_sessions(self, vp: str) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            self.observer.metrics.sessions(vp, "qproxy", await self.sessions.count(vp))
+            self.observer.metrics.sessions(vp, "qlik", await self.sessions.count(vp, by_qlik=True))
 
     @property
     def draining(self) -> bool:

@@ -5,35 +5,38 @@ way in which a session ends: it leaves the store, its sockets are told in Qlik's
 """
 
 import asyncio
+import itertools
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qproxy import notices
 from qproxy.auth.method import Method
 from qproxy.config import PublicConfig, VirtualProxyConfig
 from qproxy.config.fields import bracketed, split_host_port
 from qproxy.cookies import OWN_COOKIES
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
-from qproxy.forwarding.tunnel import Tunnel
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.modes import Mode
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.qps import QpsError
-from qproxy.sessions.front import TOUCH_GRAIN, Sessions
-from qproxy.sessions.store import IdTaken, StoreUnavailable, same_user
+from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
+from qproxy.sessions.front import Sessions
+from qproxy.sessions.pace import touch_grain
+from qproxy.sessions.store import StoreUnavailable
+from qproxy.told_sessions import Adopted, Place, ToldSessions
 
 log = logging.getLogger("qproxy.virtual_proxy")
 
-GOING_AWAY = 1001
 NOT_TOLD = "%s: Qlik could not be told of session %s again: %s"
 MOST_PLAIN = 2048
 LONGEST_PLAIN = 1024
 """Of Cookie headers that are remembered, in bytes: 2 MB for each virtual proxy at most, forgotten when full."""
+SHORTEST_QLIK_TIMEOUT = 60.0
+"""Seconds: the QMC takes whole minutes. A session that was used more lately did not end in Qlik by being inactive."""
 
 
 class LoginEvent(Protocol):
@@ -65,42 +68,6 @@ class Opened:
     mode: Mode
 
 
-class SessionTunnels:
-    """The live sockets of one session (or, under the id "", of anonymous visitors).
-
-    Several may be made for one session, by upgrades that wait for QPS at the same time: the first one to be opened
-    then holds the sockets of all.
-    """
-
-    __slots__ = ("_on_open", "_registry", "seen", "session_id", "tunnels")
-
-    def __init__(
-        self, registry: "dict[str, SessionTunnels]", session_id: str, on_open: Callable[[str, Tunnel], None]
-    ) -> None:
-        self._registry = registry
-        self._on_open = on_open
-        self.session_id = session_id
-        self.tunnels: set[Tunnel] = set()
-        self.seen = 0
-
-    def opened(self, tunnel: Tunnel) -> None:
-        self._registry.setdefault(self.session_id, self).tunnels.add(tunnel)
-        self._on_open(self.session_id, tunnel)
-
-    def closed(self, tunnel: Tunnel) -> None:
-        held = self._registry.get(self.session_id)
-        if held is not None:
-            held.tunnels.discard(tunnel)
-            if not held.tunnels:
-                del self._registry[self.session_id]
-
-    def active(self) -> bool:
-        """Whether the browser has sent a message since the last time; a silent open socket is no sign of life."""
-        messages = sum(tunnel.browser.frames.messages for tunnel in self.tunnels)
-        changed, self.seen = messages != self.seen, messages
-        return changed and bool(messages)
-
-
 class VirtualProxy:
     """Satisfies the desks of the login flow and of the session module."""
 
@@ -130,7 +97,19 @@ class VirtualProxy:
         self.mode = opened.mode
         self._observer = opened.observer
         self._clock = opened.clock
-        self._tunnels: dict[str, SessionTunnels] = {}
+        self.grain = touch_grain(config.lifetime.idle)
+        place = Place(self.name, public.origin, self.cookie_name, self.anonymous)
+        self._told = ToldSessions(place, opened.sessions, opened.clock, opened.observer.metrics.anonymous_session)
+        self._tunnels = Tunnels(
+            Around(
+                self.name,
+                opened.sessions,
+                opened.clock,
+                self.grain,
+                self._spawn,
+                opened.observer.metrics.tunnel_opened,
+            )
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hide(self, names: Iterable[bytes]) -> None:
@@ -153,20 +132,25 @@ class VirtualProxy:
 
     def touch(self, session: Session) -> None:
         """A sign of life of a session that was just found; the store learns of it later."""
-        if self._clock() - session.last_seen >= TOUCH_GRAIN:
+        if self._clock() - session.last_seen >= self.grain:
             self.sessions.touch(self.name, session.id)
 
     async def find(self, session_id: str) -> Session | None:
         """Raises StoreUnavailable."""
         return await self.sessions.find(self.name, session_id)
 
-    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
-        """A new session with what everybody gets added to its attributes. Raises StoreUnavailable."""
+    async def open_session(
+        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+    ) -> Session:
+        """A new session with what everybody gets added to its attributes; it will take the place of those ids, which
+        the caller ends. Raises StoreUnavailable."""
         wanted = Attributes((*attributes.pairs, *self.config.static_attributes.pairs))
         kept, cut = wanted.trimmed(self.attribute_cap)
         if cut:
             log.warning("%s: attributes of %s beyond %d bytes were cut: %s", self.name, user, self.attribute_cap, cut)
-        return await self.mode.introduce(await self.sessions.open(self.name, user, kept, relogin))
+        session = await self.sessions.open(self.name, user, kept, relogin)
+        await self._make_room(session, instead_of)
+        return await self.mode.introduce(session)
 
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""
@@ -190,20 +174,27 @@ class VirtualProxy:
         """What the targetId of QPS's redirect stands for, "" when that is not known. Never checked: see safe_next."""
         return await self.mode.target(session, query)
 
-    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
-        """Keep a session that QPS made; whether the user had no other. Raises IdTaken, StoreUnavailable.
+    async def _make_room(self, session: Session, instead_of: Collection[str]) -> None:
+        """Before QPS learns of a session too many of one person, that person's oldest ones end.
 
-        An id that is a login of ours is never overwritten: the same user's is given back as it is.
+        Sessions that QPS made count, as they do there, but only logins of ours are ended. Of several logins at once
+        the last one finds all others, and none ends one that was made after itself: so they agree on who goes.
         """
-        others = [one for one in await self.sessions.of_user(self.name, user) if one.id != session_id]
-        ours = await self.find(session_id)
-        if ours is not None and not ours.by_qlik:
-            if not same_user(ours.user, user):
-                raise IdTaken("the id is a login of somebody else")
-            return ours, not others
-        now = self._clock()
-        session = Session(session_id, self.name, user, attributes, created=now, last_seen=now, by_qlik=True)
-        return await self.sessions.adopt(session), not others
+        most = self.config.lifetime.most_sessions
+        if most is None:
+            return
+        try:
+            living = [one for one in await self.of_user(session.user) if one.id not in instead_of]
+            before = itertools.takewhile(lambda one: one.id != session.id, living)
+            ours = [one for one in before if not one.by_qlik]
+            for one in ours[: max(0, len(living) - most)]:
+                await self.end_session(one.id, End.SIXTH)
+        except StoreUnavailable as error:
+            log.warning("%s: no room could be made for session %s: %s", self.name, session.short, error)
+
+    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> Adopted:
+        """A session that QPS made. Raises IdTaken, StoreUnavailable."""
+        return await self._told.adopt(user, attributes, session_id)
 
     async def of_user(self, user: User) -> list[Session]:
         return await self.sessions.of_user(self.name, user)
@@ -213,20 +204,28 @@ class VirtualProxy:
         session = await self.sessions.end(self.name, session_id, why)
         self.ended(session_id, session, why)
 
+    async def ended_by_qlik(self, session_id: str) -> None:
+        """QPS says that it ended a session: by hand, or because nothing came for its inactivity timeout. What lives
+        here can go on after the latter, if the configuration wants it. Raises StoreUnavailable."""
+        if self.config.lifetime.qlik_timeout == "keep":
+            session = await self.sessions.latest(self.name, session_id)
+            if session is not None and not session.by_qlik and self._silent(session):
+                self._observer.audit("session_kept", vp=self.name, user=session.who, session=session.short)
+                return
+        await self.end_session(session_id, End.QLIK)
+
+    def _silent(self, session: Session) -> bool:
+        return self._clock() - session.last_seen >= SHORTEST_QLIK_TIMEOUT
+
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):
             await self.end_session(session.id, why)
 
     def ended(self, session_id: str, session: Session | None, why: End) -> None:
         """What follows when a session is out of the store: sockets are told and closed, the audit log has it."""
-        held = self._tunnels.pop(session_id, None)
-        if held is not None:
-            notice = notices.session_over(why, self._clock())
-            for tunnel in list(held.tunnels):
-                tunnel.end(notice, GOING_AWAY, str(why))
+        sockets = self._tunnels.end(session_id, why)
         if session is not None:
             self.mode.leave(session, why)
-            sockets = len(held.tunnels) if held is not None else 0
             self._observer.audit(
                 "session_ended", vp=self.name, user=str(session.user), session=session.short, why=why, sockets=sockets
             )
@@ -257,34 +256,31 @@ class VirtualProxy:
     # sockets
 
     def tunnels_of(self, session_id: str) -> SessionTunnels:
-        held = self._tunnels.get(session_id)
-        return held or SessionTunnels(self._tunnels, session_id, self._tunnel_opened)
+        """Who owns the sockets of this session."""
+        return self._tunnels.of(session_id)
 
     def sockets_of(self, session_id: str) -> int:
         """How many are open here; other workers may hold more."""
-        held = self._tunnels.get(session_id)
-        return len(held.tunnels) if held is not None else 0
+        return len(self._tunnels.of(session_id).tunnels)
 
-    def _tunnel_opened(self, session_id: str, tunnel: Tunnel) -> None:
-        """The session may have ended while QPS was asked for the socket."""
-        self._observer.metrics.tunnel_opened(self.name)
-        if session_id and self.peek(session_id) is None:
-            self._spawn(self._end_if_over(session_id, tunnel))
+    async def end_overdue(self) -> None:
+        """Sessions with sockets here end when their time is over, and do not wait for the sweep of the store. While
+        the store cannot be asked, the sockets of those that are over by what is known here close all the same."""
+        reachable = True
+        for session_id in self._tunnels.doubtful():
+            reachable = reachable and await self._end_if_over(session_id)
+            why = None if reachable else self.sessions.over_here(self.name, session_id)
+            if why is not None:
+                self._tunnels.end(session_id, why)
 
-    async def _end_if_over(self, session_id: str, tunnel: Tunnel) -> None:
-        """What `peek` does not know may be over, or merely not sure here: only the store can tell."""
+    async def _end_if_over(self, session_id: str) -> bool:
+        """False when the store cannot tell."""
         try:
-            living = await self.find(session_id) is not None
+            if not await self.sessions.living(self.name, session_id):
+                self.ended(session_id, None, End.LOGOUT)
         except StoreUnavailable:
-            living = False
-        if not living:
-            tunnel.end(notices.session_over(End.LOGOUT, self._clock()), GOING_AWAY, str(End.LOGOUT))
-
-    def touch_active(self) -> None:
-        """Messages of the browser over a socket keep its session alive, as requests do."""
-        for session_id, held in self._tunnels.items():
-            if session_id and held.active():
-                self.sessions.touch(self.name, session_id)
+            return False
+        return True
 
     # logs
 

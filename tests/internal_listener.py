@@ -17,6 +17,7 @@ from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import QlikMade
+from qproxy.told_sessions import Adopted
 from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.session_module import SessionModule
@@ -48,10 +49,13 @@ class SessionsDesk:
     async def find(self, session_id: str) -> Session | None:
         return await self.sessions.find(self.name, session_id)
 
-    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
+    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> Adopted:
         others = [one for one in await self.of_user(user) if one.id != session_id]
         session = Session(session_id, self.name, user, attributes, self.clock(), self.clock(), by_qlik=True)
-        return await self.sessions.adopt(session), not others
+        return Adopted(await self.sessions.adopt(session), not others)
+
+    async def ended_by_qlik(self, session_id: str) -> None:
+        await self.end_session(session_id, End.QLIK)
 
     async def end_session(self, session_id: str, why: End) -> None:
         if await self.sessions.end(self.name, session_id, why):

@@ -5,7 +5,7 @@ The browser follows nothing, so that a test sees each answer.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,7 +63,9 @@ class Desk:
     renewed: list[tuple[str, bool]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)
 
-    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
+    async def open_session(
+        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+    ) -> Session:
         self._check()
         session = Session(new_session_id(), self.name, user, attributes, 0.0, 0.0, relogin=relogin)
         self.sessions[session.id] = session

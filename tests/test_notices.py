@@ -20,6 +20,7 @@ NOW = 1_800_000_000.25
         (End.QLIK, "OnSessionClosed"),
         (End.NOT_ACCEPTED, "OnSessionClosed"),
         (End.REPLACED, "OnSessionClosed"),
+        (End.SIXTH, "OnSessionClosed"),
     ],
 )
 def test_each_end_has_the_notification_that_qlik_would_send(why: End, method: str) -> None:
@@ -44,3 +45,15 @@ def test_a_socket_without_a_session_is_told_where_to_log_in() -> None:
         "method": "OnAuthenticationInformation",
         "params": {"loginUri": 'https://bi.example/qproxy/login/sales?a="', "mustAuthenticate": True},
     }
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"method":"OnMaxParallelSessionsExceeded"}', b'\x81{"method" : "OnMaxParallelSessionsExceeded",']
+)
+def test_qliks_refusal_of_a_further_session_is_known(said: bytes) -> None:
+    assert notices.session_limit(said)
+
+
+@pytest.mark.parametrize("said", [b"", b'{"method":"OnConnected"}', b'{"text":"OnMaxParallelSessionsExceeded"}'])
+def test_nothing_else_is_taken_for_it(said: bytes) -> None:
+    assert not notices.session_limit(said)

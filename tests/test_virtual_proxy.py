@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from a_site import Site, site
+from a_site import Site, farewell, greeting, site
 
 from qproxy.model import Attributes, End, User
-from qproxy.sessions.store import IdTaken
+from qproxy.sessions.store import IdTaken, store_key
 from qproxy.virtual_proxy import LONGEST_PLAIN, MOST_PLAIN, VirtualProxy
 
 ANN, BOB = User("SALES", "ann"), User("SALES", "bob")
@@ -22,7 +22,7 @@ async def vp(tmp_path: Path) -> AsyncIterator[VirtualProxy]:
 
 async def test_a_posted_id_that_is_a_login_of_the_same_user_stays_a_login(vp: VirtualProxy) -> None:
     login = await vp.open_session(ANN, NOTHING, relogin=False)
-    kept, new = await vp.adopt(User("sales", "ANN"), NOTHING, login.id)
+    kept, new, _ = await vp.adopt(User("sales", "ANN"), NOTHING, login.id)
     assert (kept.id, kept.by_qlik, new) == (login.id, False, True)
 
 
@@ -87,6 +87,40 @@ async def test_what_cannot_be_done_in_the_background_is_in_the_log_without_the_i
     for words in ("could not be told of session", f"session {login.short} could not be ended (hub_logout)"):
         assert words in caplog.text
     assert login.id not in caplog.text
+
+
+@pytest.mark.parametrize("store_is_gone", [False, True])
+async def test_a_socket_that_opens_when_its_session_has_just_ended_is_closed_again(
+    qlik: Site, store_is_gone: bool
+) -> None:
+    vp, person = qlik.server.vps["sales"], qlik.browser()
+    await qlik.log_in(person)
+    async with qlik.engine(person) as ws:
+        await greeting(ws)
+        owner = vp.tunnels_of(qlik.cookie(person))
+        await qlik.server.sessions.end("sales", owner.session_id)  # by another worker: nobody has told the sockets yet
+        if store_is_gone:
+            qlik.server.sessions._unknown.forget(store_key("sales", owner.session_id))
+            await qlik.server.store.close()
+        owner.opened(next(iter(owner.tunnels)))
+        assert (await farewell(ws))[:2] == (["OnSessionLoggedOut"], 1001)
+
+
+@pytest.mark.parametrize(("passes", "closed"), [(1, False), (30 * 60, True)])
+async def test_without_a_store_only_sockets_of_sessions_that_look_over_are_closed(
+    qlik: Site, passes: float, closed: bool
+) -> None:
+    vp, person = qlik.server.vps["sales"], qlik.browser()
+    await qlik.log_in(person)
+    async with qlik.engine(person) as ws:
+        await greeting(ws)
+        await qlik.server.store.close()
+        qlik.clock.now += passes
+        qlik.server.sessions._trusted_until = 0  # the store has been silent for longer than the grace
+        await vp.end_overdue()
+        if closed:
+            assert (await farewell(ws))[:2] == (["OnSessionTimedOut"], 1001)
+        assert bool(vp.tunnels_of(qlik.cookie(person)).tunnels) is not closed
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ FLAGS = ["/O2"] if sys.platform == "win32" else ["-O2", "-g0", "-Wno-unused-func
 DIRECTIVES = {"language_level": 3, "annotation_typing": False}
 
 MODULES = (
-    "clients", "cookies", "gate", "headers", "ledger", "model", "records", "road", "routing", "virtual_proxy",
+    "clients", "cookies", "gate", "headers", "ledger", "model", "records", "road", "routing",
+    "session_tunnels", "virtual_proxy",
     "forwarding.body", "forwarding.conduct", "forwarding.downstream", "forwarding.exchange", "forwarding.frames",
     "forwarding.head", "forwarding.health", "forwarding.listener", "forwarding.node", "forwarding.node_pool",
     "forwarding.patience", "forwarding.pool", "forwarding.request_body", "forwarding.response", "forwarding.tunnel",

@@ -98,6 +98,10 @@ def parse_whole(value: object) -> int:
     return int(value)
 
 
+def parse_whole_or_never(value: object) -> int | None:
+    return None if value is None or value == "never" else parse_whole(value)
+
+
 def parse_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -222,6 +226,12 @@ _NEVER_SCHEMA = _DURATION_SCHEMA | {"pattern": "^(never|[0-9]+(\\.[0-9]+)? ?[smh
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrNever = Annotated[float | None, BeforeValidator(parse_duration_or_never), WithJsonSchema(_NEVER_SCHEMA)]
 Count = Annotated[int, Field(ge=1, le=10_000_000), BeforeValidator(parse_whole)]
+CountOrNever = Annotated[
+    int | None,
+    Field(ge=1, le=10_000_000),
+    BeforeValidator(parse_whole_or_never),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": "^(never|[1-9][0-9]*)$", "minimum": 1}),
+]
 HeadBytes = Annotated[int, Field(ge=4096, le=65536), BeforeValidator(parse_whole)]
 AttributeBytes = Annotated[int, Field(ge=0, le=16384), BeforeValidator(parse_whole)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]

@@ -18,6 +18,7 @@ from qproxy.config.fields import (
     AttributeBytes,
     AuditTarget,
     Count,
+    CountOrNever,
     Duration,
     DurationOrNever,
     FilePath,
@@ -121,6 +122,15 @@ class InternalConfig(Part):
         return f"{self.origin}/session-module/{vp}"
 
 
+class LoginLifetimeConfig(LifetimeConfig):
+    qlik_timeout: Literal["end", "keep"] = Field(
+        default="end", description="What a session's end in Qlik means here, when it can be Qlik's inactivity timeout."
+    )
+    most_sessions: CountOrNever = Field(
+        default=5, description="A person's further login ends that person's oldest one here, or never."
+    )
+
+
 class LoggingConfig(Part):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least weight that is logged."
@@ -192,7 +202,7 @@ class VirtualProxyConfig(Part):
         default=(), description="Request headers that no browser may send, such as the header authentication header."
     )
     login: tuple[LoginConfig, ...] = Field(default=(), description="Ways to log in; needed unless anonymous is always.")
-    lifetime: LifetimeConfig = Field(default=LifetimeConfig(), description="When a session ends by itself.")
+    lifetime: LoginLifetimeConfig = Field(default=LoginLifetimeConfig(), description="When a session ends by itself.")
     anonymous: Literal["none", "allow", "always"] = Field(
         default="none", description="Anonymous access mode in the QMC."
     )

@@ -28,10 +28,14 @@ class Answer:
 
 
 class TunnelOwner(Protocol):
-    """Keeps the live tunnels of a session, so that they can be closed when it ends."""
+    """Keeps the live tunnels of a session, so that they can be closed when it ends.
+
+    `heard`: the browser has sent a message over one of them.
+    """
 
     def opened(self, tunnel: "Tunnel") -> None: ...
     def closed(self, tunnel: "Tunnel") -> None: ...
+    def heard(self) -> None: ...
 
 
 @dataclass(slots=True)

@@ -10,10 +10,12 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
+from qproxy.errors import Failure
 from qproxy.forwarding import sockets
 from qproxy.forwarding.conduct import TunnelOwner
 from qproxy.forwarding.frames import TEXT, FrameReader, close_frame, frame
 from qproxy.headers import RequestHead, ResponseHead
+from qproxy.notices import session_limit
 from qproxy.records import Record
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from qproxy.forwarding.upstream import Upstream
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+GREETING: Final = 1024
+GREETING_READS: Final = 4
+"""Of what QPS sends first, so many bytes in so many reads are looked at."""
 LOGGED: Final = (b"host", b"user-agent")
 END_WAIT: Final = 2.0
 """Seconds that a message in the middle, and then the browser's own close, are waited for when a session ends."""
@@ -89,13 +94,49 @@ class UpstreamEnd(End):
                 self.tunnel.say_goodbye()
 
 
+class GreetingEnd(UpstreamEnd):
+    """QPS's side until its first messages have passed: it refuses a person's sixth session in the first one."""
+
+    __slots__ = ("_first", "_reads")
+
+    def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport) -> None:
+        super().__init__(tunnel, transport)
+        self._first = b""
+        self._reads = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._reads < GREETING_READS:
+            self._look(data)
+        UpstreamEnd.data_received(self, data)
+
+    def _look(self, data: bytes) -> None:
+        self._reads += 1
+        self._first += data[: GREETING - len(self._first)]
+        if session_limit(self._first):
+            self.tunnel.record.failure = Failure.SESSION_LIMIT
+        if self._reads == GREETING_READS or len(self._first) >= GREETING:
+            self._reads = GREETING_READS
+            # Not at once: the transport would let go of this object in the middle of its own call, and compiled
+            # code does not hold it.
+            self.tunnel.listener.loop.call_soon(self.tunnel.greeted)
+
+    def successor(self) -> UpstreamEnd:
+        """What takes its place, in the same state."""
+        end = UpstreamEnd(self.tunnel, self.transport)
+        end.frames, end.other, end._paused = self.frames, self.other, self._paused
+        return end
+
+
 class BrowserEnd(End):
     """The browser's side. While the tunnel is being ended, what still comes from there is not passed on."""
 
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
+        messages = self.frames.messages
         self.frames.feed(data)
+        if self.frames.messages != messages:
+            self.tunnel.owner.heard()
         if self.frames.close_code is not None:
             self.tunnel.closing(self)
         if self.tunnel.ending is None:
@@ -108,7 +149,7 @@ class Tunnel:
     """A live socket. `end` is how a session's end, or a stop of qproxy, reaches it."""
 
     __slots__ = (
-        "_idle_at", "_idle_messages", "_lost", "_owner", "_timer", "browser", "ending", "listener", "peer",
+        "_idle_at", "_idle_messages", "_lost", "_timer", "browser", "ending", "listener", "owner", "peer",
         "record", "said", "upstream",
     )  # fmt: skip
 
@@ -117,12 +158,12 @@ class Tunnel:
         self.peer = downstream.peer
         self.record = record
         self.browser = BrowserEnd(self, downstream.transport)
-        self.upstream = UpstreamEnd(self, upstream.transport)
+        self.upstream: UpstreamEnd = GreetingEnd(self, upstream.transport)
         self.browser.other = upstream.transport
         self.upstream.other = downstream.transport
         self.ending: tuple[bytes, int, str] | None = None
         self.said = False
-        self._owner = owner
+        self.owner = owner
         self._timer: asyncio.TimerHandle | None = None
         self._lost = 0
         self._idle_messages = -1
@@ -131,6 +172,12 @@ class Tunnel:
     def side(self, end: End) -> End:
         """The end that fills the one whose transport is full."""
         return self.upstream if end is self.browser else self.browser
+
+    def greeted(self) -> None:
+        """QPS's first messages have come: from now on nobody looks into what it sends."""
+        if isinstance(self.upstream, GreetingEnd):
+            self.upstream = self.upstream.successor()
+            self.upstream.transport.set_protocol(self.upstream)
 
     def end(self, notice: str, code: int, reason: str = "", by: str = "qproxy", wait: float = END_WAIT) -> None:
         """Tell the browser in Qlik's words (`notice`, a JSON text; "" for none) and close with `code`.
@@ -181,7 +228,7 @@ class Tunnel:
             self._both_lost()
 
     def _first_lost(self, end: End, exc: Exception | None) -> None:
-        self._owner.closed(self)
+        self.owner.closed(self)
         other = self.browser if end is self.upstream else self.upstream
         if not self.record.closed_by:
             self.record.closed_by = self._name(end)

@@ -55,6 +55,9 @@ class Metrics:
         self._api_calls = self._counter(
             "qproxy_qps_api_calls", "Calls of the API of Qlik's proxy service.", "vp", "call", "outcome"
         )
+        self._anonymous = self._counter(
+            "qproxy_anonymous_sessions", "Anonymous sessions that Qlik's proxy service made and told of.", "vp", "kept"
+        )
         self._store_errors = self._counter("qproxy_store_errors", "Times that the session store failed.", "vp")
 
     def _make_gauges(self) -> None:
@@ -117,6 +120,9 @@ class Metrics:
 
     def internal_refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()
+
+    def anonymous_session(self, vp: str, kept: bool) -> None:
+        self._anonymous.labels(self._traffic.known(vp), "yes" if kept else "no").inc()
 
     def store_error(self, vp: str) -> None:
         self._store_errors.labels(self._traffic.known(vp)).inc()

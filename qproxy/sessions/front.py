@@ -23,8 +23,6 @@ logger = logging.getLogger("qproxy.sessions")
 Listener = Callable[[Session, End], None]
 Clock = Callable[[], float]
 
-TOUCH_GRAIN = 1.0
-"""Seconds: signs of life of one session closer together than this count as one."""
 SWEPT_AT_ONCE = 500
 CHECKED_AT_ONCE = 32
 
@@ -79,7 +77,7 @@ class Sessions:
         if entry is None:
             return
         now = self._clock()
-        if now - entry.session.last_seen >= TOUCH_GRAIN and self._lives(entry.session, now):
+        if now > entry.session.last_seen and self._lives(entry.session, now):
             self._cache.touched(entry, now)
 
     async def find(self, vp: str, session_id: str) -> Session | None:
@@ -90,6 +88,25 @@ class Sessions:
         if self._unknown.holds(key, self._clock()):
             return None
         return await self._flights.join(key, partial(self._read, vp, session_id, key))
+
+    async def living(self, vp: str, session_id: str) -> bool:
+        """As the store knows it now; a session whose time is over ends by this, and `on_end` is told. Raises
+        StoreUnavailable."""
+        if await self.find(vp, session_id) is not None:
+            return True
+        session = await self.store.get(vp, session_id)
+        return session is not None and not await self._bury(session)
+
+    def over_here(self, vp: str, session_id: str) -> End | None:
+        """Why it is over by what is known here, where a later sign of life may be missing. Never waits."""
+        entry = self._cache.entries.get((vp, session_id))
+        lifetime = self.lifetime_of(entry.session) if entry is not None else None
+        return entry.session.over(lifetime, self._clock()) if entry is not None and lifetime is not None else None
+
+    async def latest(self, vp: str, session_id: str) -> Session | None:
+        """As the store has it, over or not, with the later last-seen time of both. Raises StoreUnavailable."""
+        session = await self.store.get(vp, session_id)
+        return session and self._fresh(session)
 
     async def _read(self, vp: str, session_id: str, key: bytes) -> Session | None:
         session = await self.store.get(vp, session_id)

@@ -28,3 +28,8 @@ class Pace:
     """So long tombstones are kept; a worker that was away for half of it checks all that it knew."""
     unknown: float = 10.0
     unknown_most: int = 20_000
+
+
+def touch_grain(idle: float) -> float:
+    """Seconds: signs of life of one session closer together than this may count as one, so that few are noted."""
+    return min(1.0, idle / 10)

@@ -4,7 +4,7 @@ A seam, so that the flow can be tried without Qlik and cannot reach further into
 must decide nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,8 +79,10 @@ class LoginDesk(Protocol):
         """The first one is what the login page shows."""
         ...
 
-    async def open_session(self, user: User, attributes: Attributes, relogin: bool) -> Session:
-        """A session with a new id. May raise Refused."""
+    async def open_session(
+        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+    ) -> Session:
+        """A session with a new id, which takes the place of those. May raise Refused."""
         ...
 
     async def end_session(self, session_id: str, why: End) -> None: ...

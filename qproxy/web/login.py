@@ -199,7 +199,7 @@ async def _accepted(visit: Visit, accept: Accept) -> web.Response:
     except ValueError as error:
         log.error("login method %s named a user that Qlik would refuse: %s", visit.method.name, error)
         return await _refused(visit, Refuse(Reason.UNAVAILABLE))
-    session = await desk.open_session(user, accept.attributes, visit.state.relogin)
+    session = await desk.open_session(user, accept.attributes, visit.state.relogin, visit.sessions)
     for before in await _living(desk, visit.sessions):
         await desk.end_session(before.id, End.REPLACED)
     desk.audit(visit.event("accepted", str(user), session.short))

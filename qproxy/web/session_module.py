@@ -19,6 +19,7 @@ from qproxy.errors import Refused
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.observe import Observer
 from qproxy.sessions.store import IdTaken, StoreUnavailable
+from qproxy.told_sessions import Adopted
 from qproxy.web.module_wire import METHODS, BadCall, Call, Posted, read_call, read_posted, session_object
 
 log = logging.getLogger("qproxy.session_module")
@@ -48,12 +49,12 @@ class ModuleDesk(Protocol):
         """The living session of this virtual proxy, or None when it is unknown, over or revoked. Counts as use."""
         ...
 
-    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> tuple[Session, bool]:
+    async def adopt(self, user: User, attributes: Attributes, session_id: str) -> Adopted:
         """Keep a session that Qlik made, and say whether the user had no other. IdTaken when it is another user's."""
         ...
 
-    async def end_session(self, session_id: str, why: End) -> object:
-        """End it if it is there, and write the audit line. QPS is not told of what it told us (QLIK, HUB_LOGOUT)."""
+    async def ended_by_qlik(self, session_id: str) -> object:
+        """End it if it is there and the policy wants it, and write the audit line. QPS is not told: it told us."""
         ...
 
     async def of_user(self, user: User) -> Sequence[Session]:
@@ -176,15 +177,17 @@ class SessionModule:
         if cut:
             self._say_cut(call.vp, posted, cut)
         try:
-            session, new_user = await desk.adopt(posted.user, kept, posted.id)
+            adopted = await desk.adopt(posted.user, kept, posted.id)
         except IdTaken:
             self._audit("session_takeover_refused", call.vp, request, session=short_hash(posted.id), user=posted.user)
             return _refusal(409, "this session id belongs to another user")
-        self._audit("session_told", call.vp, request, session=short_hash(session.id), user=session.user)
-        return Reply(self._posted, _json(session_object(session) | {"NewUser": new_user}))
+        session = adopted.session
+        if adopted.kept:
+            self._audit("session_told", call.vp, request, session=session.short, user=session.user)
+        return Reply(self._posted, _json(session_object(session) | {"NewUser": adopted.new_user}))
 
     async def _delete_session(self, desk: ModuleDesk, call: Call, _: web.Request) -> Reply:
-        await desk.end_session(call.parts[0], End.QLIK)
+        await desk.ended_by_qlik(call.parts[0])
         return Reply(200, EMPTY)
 
     async def _get_user(self, desk: ModuleDesk, call: Call, _: web.Request) -> Reply:

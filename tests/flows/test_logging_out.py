@@ -55,6 +55,20 @@ async def test_a_logout_in_the_hub_ends_our_login_even_when_qlik_cannot_reach_th
     assert audit(qlik, "session_ended")[0]["why"] == "hub_logout"
 
 
+async def test_a_logout_in_the_hub_ends_all_sessions_of_the_person_as_it_does_in_qlik(qlik: Site) -> None:
+    here, elsewhere, bob = qlik.browser(), qlik.browser(), qlik.browser()
+    await qlik.log_in(here)
+    await qlik.log_in(elsewhere)
+    await qlik.log_in(bob, name="bob")
+    for person in (here, elsewhere, bob):
+        assert await qlik.status(person, "/sales/hub/") == 200
+    qlik.node.fail_module("refused")
+    assert await qlik.status(here, "/sales/qps/user", method="DELETE") == 200
+    await eventually(lambda: len(audit(qlik, "session_ended")) == 2)
+    assert await qlik.status(elsewhere, "/sales/hub/") == 302
+    assert await qlik.status(bob, "/sales/hub/") == 200
+
+
 async def test_a_logout_in_the_hub_with_its_xrfkey_works_and_one_with_a_wrong_key_changes_nothing(qlik: Site) -> None:
     person = qlik.browser()
     await qlik.log_in(person)
@@ -186,7 +200,6 @@ async def test_messages_over_a_socket_keep_the_session_alive(tmp_path: Path) -> 
             for _ in range(3):
                 qlik.clock.now += 9 * 60
                 await call(ws, "EngineVersion")
-                qlik.server.vps["sales"].touch_active()
                 await qlik.server.sessions.sweep()
             assert (await call(ws, "EngineVersion"))["qVersion"]
         assert await qlik.status(person, "/sales/hub/") == 200

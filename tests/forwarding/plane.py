@@ -83,6 +83,7 @@ class Owner:
     tunnels: list[Tunnel] = field(default_factory=list)
     opened_count: int = 0
     closed_count: int = 0
+    messages: int = 0
 
     def opened(self, tunnel: Tunnel) -> None:
         self.opened_count += 1
@@ -91,6 +92,9 @@ class Owner:
     def closed(self, tunnel: Tunnel) -> None:
         self.closed_count += 1
         self.tunnels.remove(tunnel)
+
+    def heard(self) -> None:
+        self.messages += 1
 
 
 class Straight:

@@ -160,6 +160,9 @@ class Passing:
         fields = headers.to_upstream(head, head.cookie or None, b"")
         return Forward(self.whole, fields, lambda answer: None, self)
 
+    def heard(self) -> None:
+        return
+
     def refuse(self, failure: Failure, record: Record) -> Answer:
         record.failure = failure
         return Answer(failure.status, [], b"", failure)
