@@ -18,7 +18,7 @@ USED = Key(a_key())
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qproxy.server.ACTIVE_EVERY", 0.01)
+    monkeypatch.setattr("qproxy.server.LOOK_EVERY", 0.01)
 
 
 async def rotate(qlik: Site) -> list[bytes]:

@@ -20,14 +20,15 @@ from qproxy.qliksim.recorded import Entry
 
 COOKIE = "X-Qlik-Session-sales-HTTP"
 PROGRAM = {"Accept": "application/json"}
-QUICK = "health: {interval: 0.05, timeout: 1, unhealthy_after: 2, healthy_after: 2, slow_start: 1}"
+MANY = "lifetime: {most_sessions: never}"
+QUICK = MANY + "\nhealth: {interval: 0.05, timeout: 1, unhealthy_after: 2, healthy_after: 2, slow_start: 1}"
 _numbers = itertools.count()
 
 
 @pytest.fixture
 async def two(tmp_path: Path) -> AsyncIterator[Site]:
     """Two nodes, one session module; checks as an administrator would have them."""
-    async with site(tmp_path, nodes=2) as built:
+    async with site(tmp_path, nodes=2, vp=MANY) as built:
         yield built
 
 
@@ -179,7 +180,7 @@ async def test_no_get_fails_and_no_post_happens_twice_when_a_node_dies_under_loa
 
 
 async def test_a_node_that_is_drained_gets_people_only_when_no_other_is_there(tmp_path: Path) -> None:
-    async with site(tmp_path, nodes=2, drained=(1,)) as qlik:
+    async with site(tmp_path, nodes=2, drained=(1,), vp=MANY) as qlik:
         people = [await person_in(qlik) for _ in range(10)]
         assert {await served_by(qlik, person) for person in people} == {0}
         await qlik.nodes[0].stop_listening()
