@@ -28,7 +28,7 @@ SHOWN = {"session": "ab12cd34", "user": r"SALES\ann", "vp": "sales", "idle_left"
 @pytest.fixture
 async def qlik(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     """With a session of ann and one of bob, whose attributes tell them apart. Keys are not looked at again."""
-    monkeypatch.setattr("qproxy.server.ACTIVE_EVERY", 3600.0)
+    monkeypatch.setattr("qproxy.server.LOOK_EVERY", 3600.0)
     async with site(tmp_path, server=wanted(tmp_path)) as built:
         built.clock.now = time.time()
         for name in ("ann", "bob"):
