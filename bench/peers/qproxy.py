@@ -19,7 +19,7 @@ from bench.site import HOST, SERVER_NAME, Site, free_port
 START = "from qproxy.cli import main; main()"
 PROBE_S = 60
 
-# connections_per_address: all browsers are on one address here.
+# connections_per_address: all browsers are on one address here. health: the upstream counts every request.
 SERVER = """\
 public:
   url: {scheme}://{server_name}:{port}
@@ -50,6 +50,8 @@ upstreams: {upstream}
     file: users.txt
 pool:
   connections: {pool}
+health:
+  interval: 1h
 """
 
 
