@@ -8,7 +8,6 @@ logs a person out on 404, so a store that cannot be asked is a 503. Nothing here
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from qproxy.errors import Refused
 from qproxy.model import Attributes, End, Session, User, short_hash
 from qproxy.observe import Observer
 from qproxy.sessions.store import IdTaken, StoreUnavailable
+from qproxy.shared_memory import ASKED_BYTES, Section, Table
 from qproxy.told_sessions import Adopted
 from qproxy.web.module_wire import METHODS, BadCall, Call, Posted, read_call, read_posted, session_object
 
@@ -26,6 +26,7 @@ log = logging.getLogger("qproxy.session_module")
 
 LARGEST_BODY = 256 * 1024
 REMEMBERED = 20_000
+ANSWER = "Hd"
 COMPLAIN_AFTER = 10.0
 """Seconds between two log lines about an unavailable store: Qlik asks thousands of times a second."""
 JSON_TYPE = "application/json; charset=utf-8"
@@ -64,37 +65,30 @@ class ModuleDesk(Protocol):
     async def end_user(self, user: User, why: End) -> object: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ModuleAnswer:
-    """What Qlik was answered about one session: times in seconds since the epoch."""
+    """What Qlik was answered about one session, and when: seconds since the epoch."""
 
-    first: float
     status: int
     last: float
-    times: int = 1
 
 
 class Asked:
-    """Remembers, for diagnostics, which sessions Qlik asked about; bounded, the longest unasked are forgotten."""
+    """Remembers, for diagnostics, which sessions Qlik asked about, whichever worker; bounded, the longest unasked are
+    forgotten."""
 
-    def __init__(self, cap: int = REMEMBERED) -> None:
-        self._cap = cap
-        self._answers: OrderedDict[tuple[str, str], ModuleAnswer] = OrderedDict()
+    def __init__(self, section: Section | None = None, cap: int = REMEMBERED) -> None:
+        self._table = Table(section or Section.private(ASKED_BYTES), ANSWER, cap)
 
     def note(self, vp: str, session_id: str, status: int, now: float) -> None:
-        key = (vp, short_hash(session_id))
-        answer = self._answers.get(key)
-        if answer is None:
-            self._answers[key] = ModuleAnswer(now, status, now)
-            if len(self._answers) > self._cap:
-                self._answers.popitem(last=False)
-            return
-        answer.last, answer.status, answer.times = now, status, answer.times + 1
-        self._answers.move_to_end(key)
+        with self._table.alone():
+            self._table.put(self._table.key(vp, session_id), (status, now), lambda other: other[1])
 
     def asked(self, vp: str, session_id: str) -> ModuleAnswer | None:
-        """`status` is the latest answer's; None means that Qlik never asked, or too long ago."""
-        return self._answers.get((vp, short_hash(session_id)))
+        """The latest answer; None means that Qlik never asked, or too long ago."""
+        with self._table.alone():
+            found = self._table.get(self._table.key(vp, session_id))
+        return None if found is None else ModuleAnswer(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +104,24 @@ Handler = Callable[[ModuleDesk, Call, web.Request], Awaitable[Reply]]
 class SessionModule:
     """All virtual proxies' modules; `desks` is looked at on each call, so a reload may change it in place.
 
-    `posted` is the status for a session that was taken over: what Qlik expects there is not documented.
+    `posted` is the status for a session that was taken over: what Qlik expects there is not documented. `asked`: the
+    memory of what Qlik asked, where other workers have it too.
     """
 
     def __init__(
-        self, desks: Mapping[str, ModuleDesk], observer: Observer, clock: Callable[[], float], posted: int = 201
+        self,
+        desks: Mapping[str, ModuleDesk],
+        observer: Observer,
+        clock: Callable[[], float],
+        posted: int = 201,
+        asked: Asked | None = None,
     ) -> None:
         self._desks = desks
         self._observer = observer
         self._clock = clock
         self._posted = posted
         self._complained = float("-inf")
-        self.memory = Asked()
+        self.memory = asked or Asked()
         self._handlers: dict[str, Handler] = {
             "get_session": self._get_session,
             "post_session": self._post_session,
