@@ -56,6 +56,8 @@ def test_the_labels_in_the_documentation_are_the_real_ones() -> None:
     metrics.certificate("public", 1.0)
     metrics.pool("sales", "node").open = 1
     metrics.waiting_for_qlik("sales", 1)
+    metrics.worker_started(1)
+    metrics.audit_sequence("0a1b2c3d", 1)
     for family in metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         for sample in family.samples:

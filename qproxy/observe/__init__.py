@@ -6,12 +6,16 @@ and nothing here may print a secret or hold up the event loop (audit lines excep
 
 from qproxy.observe.applog import log_no_more, log_to
 from qproxy.observe.audit import verify_audit
+from qproxy.observe.board import Board
+from qproxy.observe.gathered import Gathered
 from qproxy.observe.metrics import Metrics
 from qproxy.observe.observer import LogTargets, Observer
 from qproxy.observe.redact import Secrets, redact_target
 from qproxy.observe.traffic import PoolCounts
 
 __all__ = [
+    "Board",
+    "Gathered",
     "LogTargets",
     "Metrics",
     "Observer",

@@ -12,10 +12,11 @@ from qproxy.observe.redact import Secrets
 
 
 class LineFormatter(logging.Formatter):
-    """One line a record, `json` or `text`; a traceback is one more field of it."""
+    """One line a record, `json` or `text`; a traceback is one more field of it, and so is a worker's number, from 1."""
 
-    def __init__(self, form: str, secrets: Secrets) -> None:
+    def __init__(self, form: str, secrets: Secrets, worker: int = 0) -> None:
         super().__init__()
+        self._worker = worker
         self._json = form == "json"
         self._secrets = secrets
 
@@ -24,6 +25,7 @@ class LineFormatter(logging.Formatter):
             "time": stamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
+            **({"worker": self._worker} if self._worker else {}),
             "message": self._secrets.scrub(record.getMessage()),
         }
         if record.exc_info:
@@ -31,13 +33,16 @@ class LineFormatter(logging.Formatter):
         if self._json:
             return json_line(fields)
         rest = "".join(f" {quoted(fields[name])}" for name in ("message", "traceback") if name in fields)
-        return f"{fields['time']} {record.levelname} {record.name}{rest}"
+        worker = f" worker={self._worker}" if self._worker else ""
+        return f"{fields['time']} {record.levelname} {record.name}{worker}{rest}"
 
 
-def log_to(secrets: Secrets, form: str = "json", level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:
+def log_to(
+    secrets: Secrets, form: str = "json", level: str = "INFO", stream: TextIO | None = None, worker: int = 0
+) -> logging.Handler:
     """Send the root logger's records to `stream` (stderr); returns the handler, which `log_no_more` takes off again."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(LineFormatter(form, secrets))
+    handler.setFormatter(LineFormatter(form, secrets, worker))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)

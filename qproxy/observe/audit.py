@@ -38,7 +38,7 @@ class AuditLog:
         self._clock = clock
         self._secrets = secrets_known
         self._key = key
-        self._chain = secrets.token_hex(4)
+        self.chain = secrets.token_hex(4)
         self.sequence = 0
         self.errors = 0
         self._torn = False
@@ -52,7 +52,7 @@ class AuditLog:
             name: self._secrets.scrub_field(name, value) for name, value in fields.items() if name not in OWN_FIELDS
         }
         line: dict[str, Any] = {"time": stamp(self._clock()), "event": event, **shown}
-        line |= {"chain": self._chain, "seq": self.sequence + 1, "before": self._before}
+        line |= {"chain": self.chain, "seq": self.sequence + 1, "before": self._before}
         line["hash"] = chain_hash(line, self._key)
         data = json_line(line).encode("ascii") + b"\n"
         try:
@@ -116,7 +116,7 @@ def verify_audit(path: Path, key: bytes = b"") -> list[str]:
 class _Reader:
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._chains: dict[str, tuple[int, str]] = {}
+        self.chains: dict[str, tuple[int, str]] = {}
         self._hashes: set[str] = set()
         self.problems: list[str] = []
 
@@ -128,11 +128,11 @@ class _Reader:
         if not hmac.compare_digest(chain_hash(line, self._key), line["hash"]):
             self.problems.append(f"line {number}: its content was changed (the hash does not fit)")
         self.problems.extend(f"line {number}: {problem}" for problem in self._out_of_chain(line))
-        self._chains[str(line.get("chain"))] = (line["seq"], line["hash"])
+        self.chains[str(line.get("chain"))] = (line["seq"], line["hash"])
         self._hashes.add(line["hash"])
 
     def _out_of_chain(self, line: dict[str, Any]) -> list[str]:
-        last = self._chains.get(str(line.get("chain")))
+        last = self.chains.get(str(line.get("chain")))
         if last is None:
             return self._bad_start(line)
         sequence, digest = last

@@ -59,6 +59,7 @@ class Metrics:
             "qproxy_anonymous_sessions", "Anonymous sessions that Qlik's proxy service made and told of.", "vp", "kept"
         )
         self._store_errors = self._counter("qproxy_store_errors", "Times that the session store failed.", "vp")
+        self._worker_starts = self._counter("qproxy_worker_starts", "Times that a worker was started.", "worker")
 
     def _make_gauges(self) -> None:
         self._sessions = self._gauge("qproxy_sessions", "Living sessions.", "vp", "owner")
@@ -69,7 +70,8 @@ class Metrics:
             "qproxy_waiting_for_qlik", "Requests that wait until a Qlik node can be reached again.", "vp"
         )
         self._store_up = self._gauge("qproxy_store_up", "1 while the session store can be followed, written and swept.")
-        self._audit_sequence = self._gauge("qproxy_audit_sequence", "Number of the last line of the audit log.")
+        self._audit_sequence = self._gauge("qproxy_audit_sequence", "Number of a chain's last line.", "chain")
+        self._worker_up = self._gauge("qproxy_worker_up", "Whether a worker answers.", "worker")
         self._gauge("qproxy_build", "Always 1; the label tells the version.", "version").labels(__version__).set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -140,17 +142,28 @@ class Metrics:
     def certificate(self, name: str, seconds_left: float) -> None:
         self._certificates.labels(name).set(seconds_left)
 
-    def logs(self, dropped: int, audit_sequence: int, audit_errors: int) -> None:
+    def logs(self, dropped: int, audit_errors: int) -> None:
         self._traffic.lines_dropped = dropped
         self._traffic.audit_errors = audit_errors
-        self._audit_sequence.set(audit_sequence)
+
+    def audit_sequence(self, chain: str, sequence: int) -> None:
+        """`chain` is the audit log's, one for each process."""
+        self._audit_sequence.labels(chain).set(sequence)
+
+    def worker_started(self, number: int) -> None:
+        """This process is the worker of that number, from 1."""
+        self._worker_up.labels(str(number)).set(1)
+        self._worker_starts.labels(str(number)).inc()
 
     def before_scrape(self, fill: Callable[[], None]) -> None:
         """Call `fill` each time before the numbers are read: the place to set gauges that somebody else knows."""
         self._fillers.append(fill)
 
-    def text(self) -> bytes:
-        """The exposition, of content type CONTENT_TYPE."""
+    def fill(self) -> None:
         for fill in self._fillers:
             fill()
+
+    def text(self) -> bytes:
+        """The exposition of this process alone, of content type CONTENT_TYPE."""
+        self.fill()
         return generate_latest(self.registry)

@@ -71,4 +71,6 @@ class Observer:
 
     def _fill(self) -> None:
         audit = self._audit
-        self.metrics.logs(self.dropped, audit.sequence if audit else 0, audit.errors if audit else 0)
+        self.metrics.logs(self.dropped, audit.errors if audit else 0)
+        if audit is not None:
+            self.metrics.audit_sequence(audit.chain, audit.sequence)

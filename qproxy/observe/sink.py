@@ -6,9 +6,11 @@ moment, in `close`. The thread does not survive a fork: make the sink in the pro
 
 import logging
 import os
+import stat
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,9 @@ LINES = 20_000
 GATHER = 0.05
 """Seconds for which lines are gathered before one write."""
 CLOSE_WITHIN = 2.0
+UNMIXED = 4096
+"""Bytes that a pipe takes at once (PIPE_BUF), when other workers and the other logs write into it too. A file that is
+appended to takes any number."""
 
 
 def open_append(target: str) -> int:
@@ -29,10 +34,25 @@ def open_append(target: str) -> int:
     return os.open(Path(target), os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o640)
 
 
+def _is_file(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def pieces(data: bytes, most: int = UNMIXED) -> Iterator[bytes]:
+    """Whole lines, as many as fit into `most` bytes, and a longer line by itself."""
+    start = 0
+    while len(data) - start > most:
+        end = data.rfind(b"\n", start, start + most) + 1 or data.find(b"\n", start) + 1 or len(data)
+        yield data[start:end]
+        start = end
+    if start < len(data):
+        yield data[start:]
 
 
 class Sink:
@@ -42,6 +62,7 @@ class Sink:
         self._target = target
         self._cap = lines
         self._descriptor = open_append(target)
+        self._whole = _is_file(self._descriptor)
         self._chunks: deque[tuple[bytes, int]] = deque()
         """Bytes, and how many lines they are."""
         self._queued = 0
@@ -118,10 +139,13 @@ class Sink:
         fresh = open_append(self._target)
         os.close(self._descriptor)
         self._descriptor, self._reopen, self._torn = fresh, False, False
+        self._whole = _is_file(fresh)
 
     def _write(self, data: bytes) -> None:
         torn, self._torn = self._torn, True
-        write_all(self._descriptor, b"\n" + data if torn else data)
+        for piece in (data,) if self._whole else pieces(data):
+            write_all(self._descriptor, b"\n" + piece if torn else piece)
+            torn = False
         self._torn = False
         if self._failing:
             self._failing = False

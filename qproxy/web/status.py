@@ -7,10 +7,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from aiohttp import web
 
-from qproxy.observe import Metrics
 from qproxy.observe.metrics import CONTENT_TYPE
 
 log = logging.getLogger("qproxy.status")
@@ -20,10 +20,16 @@ Check = Callable[[], Awaitable[str | None]]
 CHECK_WITHIN = 2.0
 
 
+class Numbers(Protocol):
+    def text(self) -> bytes:
+        """The exposition, of content type CONTENT_TYPE."""
+        ...
+
+
 class Status:
     """`checks` by name ("draining", "store", "upstream sales", "certificate"); looked at on each call."""
 
-    def __init__(self, metrics: Metrics, checks: Mapping[str, Check], within: float = CHECK_WITHIN) -> None:
+    def __init__(self, metrics: Numbers, checks: Mapping[str, Check], within: float = CHECK_WITHIN) -> None:
         self._metrics = metrics
         self._checks = checks
         self._within = within
