@@ -69,8 +69,8 @@ def run(context: click.Context, directory: Path) -> None:
     Exits with 78 for a bad configuration, 77 for a port or file that may not be used, 1 when it cannot start.
     """
     from qproxy.config.load import load  # noqa: PLC0415
-    from qproxy.running import run as serve  # noqa: PLC0415
     from qproxy.settings import ConfigError  # noqa: PLC0415
+    from qproxy.workers import run as serve  # noqa: PLC0415
 
     try:
         config = load(directory)

@@ -15,7 +15,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp.http_parser import HttpRequestParser
 
@@ -25,6 +25,7 @@ from qproxy.observe import Secrets, log_no_more, log_to
 from qproxy.secret_files import SecretError
 from qproxy.server import Server
 from qproxy.sessions.store import StoreUnavailable
+from qproxy.shared_memory import Worker
 
 log = logging.getLogger("qproxy")
 
@@ -34,14 +35,52 @@ SPARE_FILES = 200
 FAST_LOOP = "winloop" if sys.platform == "win32" else "uvloop"
 
 
+class Station(Protocol):
+    """A process that serves, as it is seen from outside: who tells it to stop, and who wants to know how it is."""
+
+    @property
+    def worker(self) -> Worker: ...
+
+    def heed(self) -> asyncio.Event:
+        """Set once it has to stop."""
+        ...
+
+    def ready(self) -> None: ...
+
+    def stopping(self) -> None: ...
+
+
+class Service:
+    """The only process, which heeds signals and tells the service manager itself."""
+
+    def __init__(self) -> None:
+        self.worker = Worker.only()
+
+    def heed(self) -> asyncio.Event:
+        return heed_signals()
+
+    def ready(self) -> None:
+        notify("READY=1")
+
+    def stopping(self) -> None:
+        notify("STOPPING=1")
+
+
 def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT; a second signal ends at once. The exit status."""
-    handler = log_to(Secrets(), config.server.logging.format, config.server.logging.level.upper())
+    """Serve in this process until SIGTERM or SIGINT; a second signal ends at once. The exit status."""
+    return guarded(config, lambda: run_loop(lambda: serve(config, Service())))
+
+
+def guarded(config: Config, work: Callable[[], int], worker: int = 0) -> int:
+    """The status of `work`, or of why it could not be done, which the application log then has. `worker`: its number,
+    from 1, for that log."""
+    logging_ = config.server.logging
+    handler = log_to(Secrets(), logging_.format, logging_.level.upper(), worker=worker)
     try:
         if HttpRequestParser.__module__ == "aiohttp.http_parser":
             log.error("cannot start: aiohttp lacks its compiled parser; install its wheel, unset AIOHTTP_NO_EXTENSIONS")
             return FAILED
-        return run_loop(lambda: _serve(config))
+        return work()
     except (OSError, ssl.SSLError, SecretError, StoreUnavailable) as error:
         log.error("cannot start: %s", _why(error))
         denied = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
@@ -58,26 +97,31 @@ def _why(error: Exception) -> str:
     return str(error)
 
 
-async def _serve(config: Config) -> int:
-    stop = heed_signals()
-    server = Server(config)
+async def serve(config: Config, station: Station) -> int:
+    stop = station.heed()
+    server = Server(config, worker=station.worker)
     await server.start()
     raise_file_limit(config.server.limits.connections)
+    if station.worker.count == 1:
+        introduce(config)
+    settle()
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.observer.reopen)
+    station.ready()
+    await hear(stop)
+    station.stopping()
+    log.info("stopping: what runs may take %g s to end", config.server.timeouts.drain)
+    await server.stop()
+    return OK
+
+
+def introduce(config: Config) -> None:
     log.info("qproxy %s (%s)", __version__, builds.described())
     for warning in config.warnings:
         log.warning("configuration: %s", warning)
     for vp in config.virtual_proxies:
         nodes = ", ".join(map(str, vp.upstreams))
         log.info("virtual proxy %s: %s%s -> %s", vp.name, config.server.public.origin, vp.path, nodes)
-    settle()
-    if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.observer.reopen)
-    notify("READY=1")
-    await hear(stop)
-    notify("STOPPING=1")
-    log.info("stopping: what runs may take %g s to end", config.server.timeouts.drain)
-    await server.stop()
-    return OK
 
 
 def run_loop(serve: Callable[[], Awaitable[int]]) -> int:
@@ -121,12 +165,12 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def heed_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT (on Windows also Ctrl-Break) from now on; the next one then has its usual
-    effect: it ends at once."""
+def heed_signals(*numbers: signal.Signals) -> asyncio.Event:
+    """Set by the first of these signals from now on (without any: SIGTERM or SIGINT, on Windows also Ctrl-Break); the
+    next one then has its usual effect: it ends at once."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    wanted = [signal.SIGTERM, signal.SIGINT]
+    wanted = list(numbers or (signal.SIGTERM, signal.SIGINT))
     if sys.platform == "win32":
         wanted.append(signal.SIGBREAK)
 

@@ -8,8 +8,9 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -31,13 +32,14 @@ from qproxy.gate import Gate
 from qproxy.ledger import Ledger
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
-from qproxy.observe import LogTargets, Metrics, Observer
+from qproxy.observe import Board, Gathered, LogTargets, Metrics, Observer, gathered
 from qproxy.pools import fill_gauges, open_pool
 from qproxy.road import Road, Surroundings
 from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.pace import Pace, QlikMade
 from qproxy.sessions.store import StoreUnavailable
+from qproxy.shared_memory import Worker
 from qproxy.stores import session_store
 from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.administration import Administration
@@ -47,7 +49,7 @@ from qproxy.web.login import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
 from qproxy.web.pages import failure_page
-from qproxy.web.session_module import SessionModule
+from qproxy.web.session_module import Asked, SessionModule
 from qproxy.web.signature import Signatures
 from qproxy.web.status import Status
 
@@ -59,11 +61,13 @@ and sets the gauges."""
 
 
 class Server:
-    """`start`, then serve until `stop`. `clock` is the wall clock; tests hand in their own."""
+    """`start`, then serve until `stop`. `clock` is the wall clock; tests hand in their own. `worker`: which one this
+    is, where several processes serve together."""
 
-    def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, clock: Callable[[], float] = time.time, worker: Worker | None = None) -> None:
         self.config = config
         self.clock = clock
+        self.worker = worker or Worker.only()
         self.public_ports: list[int] = []
         self.internal_ports: list[int] = []
         self.vps: dict[str, VirtualProxy] = {}
@@ -83,6 +87,7 @@ class Server:
         server = self.config.server
         self.observer = self._observer()
         self._closing.callback(self.observer.close)
+        self.numbers = self._numbers()
         self.ledger = Ledger(self.observer, self.clock)
         self._closing.callback(self.ledger.flush)
         self.keys = SessionKeys(server.sessions, self.clock)
@@ -96,19 +101,32 @@ class Server:
             self._open_vp(config)
         for vp in self.vps.values():
             vp.hide(other.cookie for other in self.vps.values())
-        self.module = SessionModule(self.vps, self.observer, self.clock)
+        self.module = SessionModule(self.vps, self.observer, self.clock, asked=Asked(self.worker.shared.asked))
         await self._listen_internal()
         await self._listen_public()
         self.observer.metrics.before_scrape(self._fill_gauges)
         await self.sessions.start()
         self._closing.push_async_callback(self.sessions.stop)
-        self._watch()
+        self._watch(self._look_after_sessions())
+        if isinstance(self.numbers, Gathered):
+            self._watch(self._put_up(self.numbers))
 
     def _observer(self) -> Observer:
         logging_ = self.config.server.logging
         names = tuple(vp.name for vp in self.config.virtual_proxies)
         targets = LogTargets(access=str(logging_.access), audit=str(logging_.audit), form=logging_.format)
-        return Observer(targets, Metrics(names), self.clock)
+        metrics = Metrics(names)
+        metrics.worker_started(self.worker.number)
+        return Observer(targets, metrics, self.clock)
+
+    def _numbers(self) -> Metrics | Gathered:
+        metrics, worker = self.observer.metrics, self.worker
+        if worker.count == 1:
+            return metrics
+        boards = [Board(section, time.monotonic) for section in worker.shared.boards]
+        numbers = Gathered(metrics, worker.number, boards, time.monotonic)
+        self._closing.callback(numbers.put_up)
+        return numbers
 
     def _sessions(self) -> Sessions:
         lifetimes = {vp.name: vp.lifetime.value for vp in self.config.virtual_proxies}
@@ -138,7 +156,8 @@ class Server:
 
     def _password_file(self, login: PasswordFileLogin) -> PasswordFile:
         """Guesses are counted for each file, whatever virtual proxy they come by; hashing has one bound for all."""
-        throttle = self._throttles.setdefault(login.file, Throttle(time.monotonic))
+        shared = Throttle(time.monotonic, section=self.worker.shared.tries, place=str(login.file))
+        throttle = self._throttles.setdefault(login.file, shared)
         return PasswordFile(login.file, passwords=self._passwords, throttle=throttle)
 
     # the internal listener
@@ -147,7 +166,7 @@ class Server:
         internal = self.config.server.internal
         names = None if internal.tls else {internal.url.host if internal.url else ""}
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
-        status = Status(self.observer.metrics, readiness(self))
+        status = Status(self.numbers, readiness(self))
         signatures = Signatures(self.keys.configured, self.clock)
         self.keys.tell(signatures.use_keys)
         administration = Administration(self.vps, signatures, self.observer, self.clock)
@@ -158,7 +177,8 @@ class Server:
         context = tls.internal_context(internal.tls, internal.client_ca) if internal.tls else None
         assert runner.server is not None
         for address in internal.listen:
-            listening = await listen(runner.server, address.host, address.port, context, CalmLogger())
+            place = address.host, address.port
+            listening = await listen(runner.server, place, context, CalmLogger(), together=self.worker.count > 1)
             self._closing.callback(listening.close)
             self.internal_ports.append(int(listening.sockets[0].getsockname()[1]))
 
@@ -180,7 +200,8 @@ class Server:
         self._closing.push_async_callback(self._drain)
         context = tls.public_context(server.public.tls) if server.public.tls else None
         for address in server.public.listen:
-            self.public_ports.append(await self.listener.start(address.host, address.port, context))
+            together = self.worker.count > 1
+            self.public_ports.append(await self.listener.start(address.host, address.port, context, together))
 
     def _surroundings(self, clients: Clients, links: DeepLinks, runner: web.AppRunner) -> Surroundings:
         def own_pages() -> asyncio.Protocol:
@@ -211,8 +232,8 @@ class Server:
 
     # while it runs, and the end
 
-    def _watch(self) -> None:
-        watch = asyncio.get_running_loop().create_task(self._look_after_sessions())
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        watch = asyncio.get_running_loop().create_task(work)
 
         async def unwatch() -> None:
             watch.cancel()
@@ -235,6 +256,11 @@ class Server:
         with contextlib.suppress(StoreUnavailable):
             self.observer.metrics.sessions(vp, "qproxy", await self.sessions.count(vp))
             self.observer.metrics.sessions(vp, "qlik", await self.sessions.count(vp, by_qlik=True))
+
+    async def _put_up(self, numbers: Gathered) -> None:
+        while True:
+            numbers.put_up()
+            await asyncio.sleep(gathered.EVERY)
 
     @property
     def draining(self) -> bool:

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Va
 DEFAULT_PORTS = {"http": 80, "https": 443}
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 3650 * 86400
+MOST_WORKERS = 256
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([smhd]?)")
@@ -100,6 +101,18 @@ def parse_whole(value: object) -> int:
 
 def parse_whole_or_never(value: object) -> int | None:
     return None if value is None or value == "never" else parse_whole(value)
+
+
+def parse_workers(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    try:
+        number = parse_whole(value)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST_WORKERS:
+        raise ValueError(f"must be auto, or a whole number from 1 to {MOST_WORKERS}")
+    return number
 
 
 def parse_flag(value: object) -> bool:
@@ -234,6 +247,11 @@ CountOrNever = Annotated[
 ]
 HeadBytes = Annotated[int, Field(ge=4096, le=65536), BeforeValidator(parse_whole)]
 AttributeBytes = Annotated[int, Field(ge=0, le=16384), BeforeValidator(parse_whole)]
+WorkerCount = Annotated[
+    int | Literal["auto"],
+    PlainValidator(parse_workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}]}),
+]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 HostName = Annotated[str, PlainValidator(parse_host), _text_schema(examples=["qlik1.internal"])]
 Netloc = Annotated[str, PlainValidator(parse_netloc), _text_schema(examples=["bi.example.com"])]

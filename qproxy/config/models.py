@@ -31,6 +31,7 @@ from qproxy.config.fields import (
     Origins,
     OriginUrl,
     Texts,
+    WorkerCount,
     parse_address,
     parse_network,
     split_host_port,
@@ -168,6 +169,7 @@ class ServerConfig(Part):
     trusted_proxies: Networks = Field(default=(), description="Whose X-Forwarded-For is believed.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="How much one or all may take.")
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
+    workers: WorkerCount = Field(default=1, description="Processes that serve; auto: as many as there are cores.")
 
 
 class PasswordFileLogin(Part):

@@ -4,6 +4,7 @@ A rule looks at checked models and yields findings; it opens nothing (`files` do
 let in somebody who should stay out is refused; what only may be a mistake is a warning.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
@@ -43,6 +44,7 @@ def server_rules(server: ServerConfig) -> Iterator[Finding]:
     yield from _sessions(server.sessions)
     yield from _lifetime(SERVER, ("sessions", "by_qlik", "lifetime"), server.sessions.by_qlik.lifetime)
     yield from _logging(server.logging)
+    yield from _workers(server)
     where = everybody(server.trusted_proxies)
     if where is not None:
         text = "believes anybody's X-Forwarded-For: name the proxies that stand in front of qproxy"
@@ -176,6 +178,15 @@ def _redis_tls(redis: RedisConfig) -> Iterator[Finding]:
     if any(not is_loopback(host) for host in hosts):
         text = "is spoken to without TLS: its password can be read on the way, and sessions be ended or kept alive"
         yield Finding(SERVER, at, f"{text}; use rediss://, or give tls", warning=True)
+
+
+def _workers(server: ServerConfig) -> Iterator[Finding]:
+    if server.workers != 1 and server.sessions.store == "memory":
+        text = "cannot share sessions.store: memory: set workers to 1, or give sessions.path and key_file (sqlite)"
+        yield Finding(SERVER, ("workers",), text)
+    elif server.workers != 1 and sys.platform != "linux":
+        text = "is for Linux, where processes can share a port: one process will serve here"
+        yield Finding(SERVER, ("workers",), text, warning=True)
 
 
 def _lifetime(file: str, path: KeyPath, lifetime: LifetimeConfig) -> Iterator[Finding]:

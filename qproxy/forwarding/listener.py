@@ -49,10 +49,10 @@ class Listener:
         self._emptied = asyncio.Event()
         self.draining = False
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
-        """Listen on an address; the port that it got. Raises OSError."""
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None, together: bool = False) -> int:
+        """Listen on an address, `together` with other workers; the port that it got. Raises OSError."""
         secured = Tls(tls, self.timeouts.head, self.timeouts.linger) if tls else None
-        listening = await listen(lambda: Downstream(self), host, port, secured)
+        listening = await listen(lambda: Downstream(self), host, port, secured, together)
         self._ports.append(listening)
         if self._sweeper is None:
             self._sweep()

@@ -74,11 +74,13 @@ class Port:
         self._server.close()
 
 
-async def listen(make: Callable[[], asyncio.Protocol], host: str, port: int, tls: Tls | None) -> Port:
-    """Raises OSError."""
+async def listen(
+    make: Callable[[], asyncio.Protocol], host: str, port: int, tls: Tls | None, together: bool = False
+) -> Port:
+    """`together`: with the other workers, which listen on the same port. Raises OSError."""
     loop = asyncio.get_running_loop()
     if tls is not None and fast is not None:
-        return Port(Acceptor(make, await _bind(host, port), tls, fast))
+        return Port(Acceptor(make, await _bind(host, port, together), tls, fast))
     server = await loop.create_server(
         make,
         host,
@@ -86,6 +88,7 @@ async def listen(make: Callable[[], asyncio.Protocol], host: str, port: int, tls
         ssl=tls.context if tls else None,
         backlog=BACKLOG,
         reuse_address=True,
+        reuse_port=together or None,
         ssl_handshake_timeout=tls.handshake if tls else None,
         ssl_shutdown_timeout=tls.goodbye if tls else None,
     )
@@ -116,7 +119,7 @@ def _abort(protocol: asyncio.Protocol) -> None:
         transport.abort()
 
 
-async def _bind(host: str, port: int) -> list[socket.socket]:
+async def _bind(host: str, port: int, together: bool) -> list[socket.socket]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     with contextlib.ExitStack() as undo:
@@ -124,6 +127,8 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
         for family, kind, proto, _, address in dict.fromkeys(found):
             sock = undo.enter_context(contextlib.closing(socket.socket(family, kind, proto)))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if together and sys.platform != "win32":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(address)

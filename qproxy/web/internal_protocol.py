@@ -49,10 +49,12 @@ class InternalProtocol(web.RequestHandler):
 
 
 async def listen(
-    server: web.Server, host: str, port: int, tls: ssl.SSLContext | None, logger: Any = None
+    server: web.Server, address: tuple[str, int], tls: ssl.SSLContext | None, logger: Any = None, together: bool = False
 ) -> asyncio.Server:
-    """Serve the application behind `server` on an address. Raises OSError."""
+    """Serve the application behind `server` on an address, `together` with other workers. Raises OSError."""
     loop = asyncio.get_running_loop()
     door = partial(InternalProtocol, server, loop=loop, logger=logger, **SETTINGS)
     handshake = FIRST_REQUEST_SECONDS if tls is not None else None
-    return await loop.create_server(door, host, port, ssl=tls, ssl_handshake_timeout=handshake, reuse_address=True)
+    return await loop.create_server(
+        door, *address, ssl=tls, ssl_handshake_timeout=handshake, reuse_address=True, reuse_port=together or None
+    )
