@@ -115,7 +115,7 @@ async def end(qlik: ProcessSite, session_id: str) -> float:
 
 async def until_refused(browser: Wire, living: set[str]) -> dict[str, float]:
     """When each was refused for the first time."""
-    refused = {}
+    refused: dict[str, float] = {}
     while living - refused.keys():
         for session_id in living - refused.keys():
             answer = await browser.ask("GET /sales/hub/", PROGRAM, f"Cookie: {COOKIE}={session_id}")

@@ -24,6 +24,7 @@ from qproxy.observe import verify_audit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share a port on Linux only")
 COOKIE = "X-Qlik-Session-sales-HTTP"
+REOPEN: signal.Signals = getattr(signal, "SIGUSR1", signal.SIGTERM)
 HEADS = 'qproxy_requests_total{method="HEAD",status="2xx",vp="sales"}'
 """No other request of these tests is one."""
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -157,13 +158,13 @@ async def test_lines_on_stdout_are_whole_too(tmp_path: Path) -> None:
 async def test_rotated_logs_are_opened_anew_by_all(qlik: ProcessSite) -> None:
     log, old = qlik.directory / "access.log", qlik.directory / "access.log.1"
     shutil.move(log, old)
-    qlik.process.send(signal.SIGUSR1)
+    qlik.process.send(REOPEN)
     await eventually(lambda: (qlik.directory / "audit.log").read_text().count('"continued":true') == 2)
     for worker in workers_of(qlik):
         async with wire_to(qlik, worker):
             await eventually(lambda: log.exists() and "/sales/x" in log.read_text())
         log.unlink()
-        qlik.process.send(signal.SIGUSR1)
+        qlik.process.send(REOPEN)
         await eventually(log.exists)
 
 
@@ -289,7 +290,9 @@ async def test_what_keeps_all_from_starting_is_said_once_and_ends_all(qlik: Proc
 
 async def test_the_system_may_choose_the_port_for_all(tmp_path: Path) -> None:
     async with process_site(tmp_path, server="workers: 2\ninternal: {listen: ['127.0.0.1:0']}") as qlik:
-        first, second = (
-            {one.laddr for one in worker.net_connections() if not one.raddr} for worker in workers_of(qlik)
-        )
+        first, second = (listening(worker) for worker in workers_of(qlik))
         assert (first == second, len(first)) == (True, 2)
+
+
+def listening(worker: psutil.Process) -> set[object]:
+    return {one.laddr for one in worker.net_connections("tcp") if one.status == psutil.CONN_LISTEN}

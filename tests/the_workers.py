@@ -19,7 +19,8 @@ def workers_of(qlik: ProcessSite) -> list[psutil.Process]:
 
 def peers_of(worker: psutil.Process) -> set[int]:
     """The ports at the other ends of its connections."""
-    return {one.raddr.port for one in worker.net_connections("tcp") if one.raddr}
+    connected = (one for one in worker.net_connections("tcp") if one.status != psutil.CONN_LISTEN)
+    return {one.raddr.port for one in connected}
 
 
 @contextlib.asynccontextmanager
