@@ -39,6 +39,7 @@ limits:
   connections_per_address: {connections}
 timeouts:
   drain: 1s
+workers: {workers}
 """
 VIRTUAL_PROXY = """\
 prefix: {prefix}
@@ -69,6 +70,7 @@ class QProxy:
     observability: bool = True
     interpreter: Path = Path(sys.executable)
     environment: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
 
     def available(self) -> str | None:
         # In a folder without a qproxy in it, or a checkout would be found before what the interpreter has installed.
@@ -116,7 +118,8 @@ class QProxy:
             internal_port=internal_port,
             host=HOST,
             server_name=SERVER_NAME,
-            connections=CONNECTIONS,
+            connections=CONNECTIONS * self.workers,  # each worker takes its share
+            workers=self.workers,
         )
 
     def _virtual_proxy(self, site: Site, vp: str) -> str:
@@ -125,7 +128,7 @@ class QProxy:
             prefix=vp,
             upstream=f"https://{HOST}:{site.upstream_tls_port}" if both else f"http://{HOST}:{site.upstream_port}",
             upstream_tls=f"upstream_tls: {{ca: {site.ca}, server_name: {SERVER_NAME}}}\n" if both else "",
-            pool=POOL,
+            pool=POOL * self.workers,
         )
 
     def _add_person(self, folder: Path) -> None:
