@@ -58,6 +58,8 @@ log = logging.getLogger("qproxy.server")
 LOOK_EVERY = 0.5
 """Seconds between two looks at which sessions with sockets are over; every tenth is also at the files of session keys,
 and sets the gauges."""
+CERTIFICATES_EVERY = 15.0
+"""Seconds for which the dates of certificates are told without reading the files again."""
 
 
 class Server:
@@ -73,6 +75,7 @@ class Server:
         self.vps: dict[str, VirtualProxy] = {}
         self._closing = contextlib.AsyncExitStack()
         self._draining = False
+        self._look_at_certificates = 0.0
         self._throttles: dict[Path, Throttle] = {}
 
     async def start(self) -> None:
@@ -198,7 +201,7 @@ class Server:
         pools = [vp.pool for vp in self.vps.values()]
         self.listener = Listener(road, _timeouts(self.config), _limits(self.config), pools, clients.trusts)
         self._closing.push_async_callback(self._drain)
-        context = tls.public_context(server.public.tls) if server.public.tls else None
+        context = tls.public_context(server.public.tls, self.worker.public_tls) if server.public.tls else None
         for address in server.public.listen:
             together = self.worker.count > 1
             self.public_ports.append(await self.listener.start(address.host, address.port, context, together))
@@ -227,8 +230,10 @@ class Server:
         metrics.store_up(not self.sessions.troubles)
         for vp in self.vps.values():
             fill_gauges(metrics, vp.name, vp.pool)
-        for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
-            metrics.certificate(name, seconds)
+        if time.monotonic() >= self._look_at_certificates:
+            self._look_at_certificates = time.monotonic() + CERTIFICATES_EVERY
+            for name, seconds in certificate_lifetimes(self.config, self.clock()).items():
+                metrics.certificate(name, seconds)
 
     # while it runs, and the end
 

@@ -7,6 +7,7 @@ What stands in them is told by whoever uses them; none of it may be a secret tha
 import mmap
 import os
 import secrets
+import ssl
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -65,11 +66,13 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Which of the workers this process is, from 1; `count` is 1 where there are no others."""
+    """Which of the workers this process is, from 1; `count` is 1 where there are no others. `public_tls`: what all of
+    them make the public listener's TLS context of."""
 
     number: int
     count: int
     shared: Shared
+    public_tls: ssl.SSLContext | None = None
 
     @classmethod
     def only(cls) -> "Worker":

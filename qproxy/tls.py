@@ -14,9 +14,15 @@ from qproxy.secret_files import read_secret
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def public_context(tls: TlsConfig) -> ssl.SSLContext:
+def bare_context() -> ssl.SSLContext:
+    """With the keys of session tickets, which are made here, and without certificate and private key: workers complete
+    their copies of one, so that a browser resumes at any of them."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+def public_context(tls: TlsConfig, bare: ssl.SSLContext | None = None) -> ssl.SSLContext:
     """For browsers: TLS 1.2 with forward secrecy and AEAD only, or 1.3. Raises OSError, ssl.SSLError, SecretError."""
-    context = _server_context(tls)
+    context = _server_context(tls, bare or bare_context())
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -24,7 +30,7 @@ def public_context(tls: TlsConfig) -> ssl.SSLContext:
 def internal_context(tls: TlsConfig, client_ca: Path | None) -> ssl.SSLContext:
     """For Qlik's calls. With a CA, strangers' certificates are refused here; whether one was shown is the guard's
     question, so that health probes need none."""
-    context = _server_context(tls)
+    context = _server_context(tls, bare_context())
     if client_ca is not None:
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -50,8 +56,7 @@ def store_context(tls: RedisTlsConfig) -> ssl.SSLContext:
     return context
 
 
-def _server_context(tls: TlsConfig) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _server_context(tls: TlsConfig, context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qproxy import ports, running
+from qproxy import ports, running, tls
 from qproxy.config import Config
 from qproxy.observe import log_no_more
 from qproxy.running import FAILED, OK
@@ -151,6 +151,7 @@ class Crew:
         self._config = config
         self._held = held
         self._shared = Shared.between(count)
+        self._public_tls = tls.bare_context()
         self._members = [Member(number) for number in range(1, count + 1)]
         self._selector = held.enter_context(selectors.DefaultSelector())
         self._complete = False
@@ -218,7 +219,8 @@ class Crew:
         self._held.close()
         for handler in logging.getLogger().handlers[:]:
             log_no_more(handler)
-        station = Post(Worker(member.number, len(self._members), self._shared), theirs)
+        worker = Worker(member.number, len(self._members), self._shared, self._public_tls)
+        station = Post(worker, theirs)
         config = self._config
         return running.guarded(
             config, lambda: running.run_loop(lambda: running.serve(config, station)), worker=member.number

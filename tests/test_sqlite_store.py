@@ -212,16 +212,6 @@ async def test_a_kill_leaves_a_sound_file(open_store: Open, path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_processes_that_write_at_once_wait_for_each_other_and_lose_nothing(open_store: Open, path: Path) -> None:
-    store, lines = open_store(), 1500
-    await store.check()
-    writing = [asyncio.to_thread(said_before_the_kill, path, lines) for _ in range(3)]
-    for said in await asyncio.gather(*writing):
-        assert len(said) >= lines, "a writer gave up: the file was locked for too long"
-        left = [await store.get("sales", line.split()[1]) for line in said[::10]]
-        assert [session is None for session in left] == [line.startswith("deleted") for line in said[::10]]
-
-
 async def test_workers_that_share_a_file_see_each_others_sessions(open_store: Open) -> None:
     one, other = open_store(), open_store()
     await one.put(a_session("one"))

@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import signal
+import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from a_process import ProcessSite, command, process_site
 from a_site import PASSWORD, farewell, greeting
 from flows.wire import Reply, Wire, wire
-from the_workers import wire_to, wire_to_internal, workers_of
+from the_workers import peers_of, wire_to, wire_to_internal, workers_of
 from waiting import eventually
 
 from qproxy.auth.throttle import FREE_TRIES
@@ -296,3 +298,36 @@ async def test_the_system_may_choose_the_port_for_all(tmp_path: Path) -> None:
 
 def listening(worker: psutil.Process) -> set[object]:
     return {one.laddr for one in worker.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+
+
+async def test_a_tls_session_of_one_worker_is_resumed_by_the_other(tmp_path: Path) -> None:
+    async with process_site(tmp_path, server="workers: 2", tls=True) as qlik:
+        assert qlik.certificates is not None
+        context = qlik.certificates.of_client()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # where a session is there as soon as the handshake is over
+        found = await asyncio.to_thread(resumed, qlik, context, 100)
+    assert found == {(first, again, True) for first in (0, 1) for again in (0, 1)}
+
+
+def resumed(qlik: ProcessSite, context: ssl.SSLContext, times: int) -> set[tuple[int, int, bool]]:
+    """At which worker a session was made, at which one it was used again, and whether it was taken."""
+    found = set()
+    for _ in range(times):
+        made, session, _ = connected(qlik, context, None)
+        again, _, taken = connected(qlik, context, session)
+        found.add((made, again, taken))
+        if len(found) == 4:
+            break
+    return found
+
+
+def connected(
+    qlik: ProcessSite, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[int, ssl.SSLSession | None, bool]:
+    plain = socket.create_connection(("127.0.0.1", int(qlik.origin.rpartition(":")[2])))
+    with context.wrap_socket(plain, server_hostname="localhost", session=session) as sock:
+        sock.sendall(b"GET /sales/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        sock.recv(1)
+        ours = sock.getsockname()[1]
+        number = next(number for number, worker in enumerate(workers_of(qlik)) if ours in peers_of(worker))
+        return number, sock.session, bool(sock.session_reused)

@@ -20,9 +20,9 @@ from qproxy.observe.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0
+EVERY = 2.0
 """Seconds between two times that a worker puts up its numbers."""
-SILENT = 5.0
+SILENT = 6.0
 """Seconds after which a worker that has put up nothing new is taken for one that does not answer."""
 UP = "qproxy_worker_up"
 ADDED = frozenset(
