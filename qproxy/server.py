@@ -9,6 +9,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ log = logging.getLogger("qproxy.server")
 LOOK_EVERY = 0.5
 """Seconds between two looks at which sessions with sockets are over; every tenth is also at the files of session keys,
 and sets the gauges."""
+UNKNOWN_ELSEWHERE = 1.0
+"""Seconds for which an id is taken for nobody's where another process may learn of it: Qlik's proxy service tells one of
+them of a session that it made."""
 CERTIFICATES_EVERY = 15.0
 """Seconds for which the dates of certificates are told without reading the files again."""
 
@@ -135,7 +139,10 @@ class Server:
         lifetimes = {vp.name: vp.lifetime.value for vp in self.config.virtual_proxies}
         wanted = self.config.server.sessions
         qlik_made = QlikMade(wanted.by_qlik.lifetime.value, wanted.by_qlik.cap)
-        sessions = Sessions(self.store, lifetimes, self.clock, qlik_made, Pace(grace=wanted.grace))
+        pace = Pace(grace=wanted.grace)
+        if self.worker.count > 1 or wanted.store == "redis":
+            pace = replace(pace, unknown=UNKNOWN_ELSEWHERE)
+        sessions = Sessions(self.store, lifetimes, self.clock, qlik_made, pace)
         sessions.on_end(self._session_ended)
         sessions.on_gone(self._session_gone)
         return sessions

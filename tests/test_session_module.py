@@ -12,8 +12,9 @@ from internal_listener import JOHN, Site, exchange, make_site, posted, running
 
 from qproxy.errors import Failure, Refused
 from qproxy.model import Attributes, End, User
+from qproxy.shared_memory import Section
 from qproxy.web.internal import root_of
-from qproxy.web.session_module import Asked
+from qproxy.web.session_module import Asked, ModuleAnswer
 
 ID = "32a4fbed-676d-47f9-a321-cb2f267e2918"
 
@@ -91,6 +92,13 @@ async def test_qlik_need_not_be_asked_whether_it_asked(site: Site) -> None:
     assert answer is not None
     assert (answer.status, answer.last) == (200, site.clock.now)
     assert site.module.memory.asked("hr", session.id) is None
+
+
+def test_what_qlik_asked_one_worker_the_others_know() -> None:
+    shared = Section.private(1000)
+    one, other = Asked(shared, cap=10), Asked(shared, cap=10)
+    one.note("sales", "first", 200, 5.0)
+    assert other.asked("sales", "first") == ModuleAnswer(200, 5.0)
 
 
 def test_what_qlik_asked_longest_ago_is_forgotten_first() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from config_site import SERVER, ConfigSite
 
-from qproxy import ports, workers
+from qproxy import crew, ports
 from qproxy.config.fields import Address
-from qproxy.workers import Member, how_many, portion, usable_cores
+from qproxy.crew import Member
+from qproxy.workers import how_many, portion, usable_cores
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes share a port on Linux only")
 REUSE_PORT: int = getattr(socket, "SO_REUSEPORT", 0)
@@ -94,7 +95,7 @@ def test_a_worker_that_has_served_for_long_is_started_again_at_once() -> None:
     member = Member(1)
     for _ in range(9):
         member.pause(1.0)
-    assert member.pause(workers.STEADY) == workers.FIRST_PAUSE
+    assert member.pause(crew.STEADY) == crew.FIRST_PAUSE
 
 
 # --- which ports ---

@@ -95,6 +95,29 @@ async def test_a_logout_at_one_worker_closes_the_sockets_of_the_other(qlik: Proc
             assert (await farewell(ws))[:2] == (["OnSessionLoggedOut"], 1001)
 
 
+async def test_a_session_whose_time_is_over_ends_once_though_all_look_for_it(tmp_path: Path) -> None:
+    async with process_site(tmp_path, server="workers: 2", vp="lifetime: {idle: 1s}") as qlik:
+        await person_in(qlik)
+        audit = qlik.directory / "audit.log"
+        await eventually(lambda: '"event":"session_ended"' in audit.read_text(), within=15.0)
+        await qlik.stop()
+        assert audit.read_text().count('"event":"session_ended"') == 1
+
+
+async def test_a_session_that_qlik_tells_one_worker_of_is_soon_known_to_one_that_did_not_know_it(
+    qlik: ProcessSite,
+) -> None:
+    first, second = workers_of(qlik)
+    told = {"UserDirectory": "NONE", "UserId": "anonymous", "Attributes": [], "SessionId": "made-by-qlik"}
+    module = "/session-module/sales/session"
+    async with wire_to_internal(qlik, first) as one, wire_to_internal(qlik, second) as other:
+        assert (await other.ask(f"GET {module}/made-by-qlik")).status == 404
+        assert (await one.ask(f"POST {module}", body=json.dumps(told).encode())).status == 201
+        async with asyncio.timeout(3.0):
+            while (await other.ask(f"GET {module}/made-by-qlik")).status == 404:
+                pass
+
+
 async def test_a_guesser_has_no_more_tries_than_with_one_worker(qlik: ProcessSite) -> None:
     statuses = []
     for number in range(FREE_TRIES + 2):
