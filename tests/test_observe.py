@@ -24,7 +24,7 @@ from qproxy.model import new_session_id
 from qproxy.observe import LogTargets, Metrics, Observer, Secrets, log_no_more, log_to, verify_audit
 from qproxy.observe.access import json_form, text_form
 from qproxy.observe.lines import text_line
-from qproxy.observe.sink import Sink
+from qproxy.observe.sink import Sink, pieces
 from qproxy.records import Record
 
 CANARY = "CANARYcanary0123456789"
@@ -231,6 +231,13 @@ def test_logs_that_are_off_cost_nothing_and_say_yes(tmp_path: Path) -> None:
     assert (list(tmp_path.iterdir()), log.dropped) == ([], 0)
 
 
+@given(st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"") + b"\n")), st.integers(1, 64))
+def test_a_pipe_gets_whole_lines_at_a_time_and_never_more_than_it_takes_at_once(lines: list[bytes], most: int) -> None:
+    found = list(pieces(b"".join(lines), most))
+    assert b"".join(found) == b"".join(lines)
+    assert all(piece.endswith(b"\n") and (len(piece) <= most or piece.count(b"\n") == 1) for piece in found)
+
+
 def test_stdout_takes_access_lines() -> None:
     code = (
         "from qproxy.observe import *;"
@@ -259,6 +266,15 @@ def stream(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     handler = log_to(secrets, request.param, "INFO", written)
     yield written
     log_no_more(handler)
+
+
+@pytest.mark.parametrize(("form", "shown"), [("json", '"worker":2'), ("text", " worker=2 ")])
+def test_an_application_line_names_the_worker(form: str, shown: str) -> None:
+    written = io.StringIO()
+    handler = log_to(Secrets(), form, stream=written, worker=2)
+    logging.getLogger("qproxy.x").info("hello")
+    log_no_more(handler)
+    assert shown in written.getvalue()
 
 
 def test_an_application_line_has_no_secret_and_no_second_line(stream: io.StringIO) -> None:
