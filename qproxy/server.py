@@ -177,7 +177,7 @@ class Server:
         names = None if internal.tls else {internal.url.host if internal.url else ""}
         guard = Guard(internal.allow, internal.client_ca is not None, self.observer, self.clock, names)
         status = Status(self.numbers, readiness(self))
-        signatures = Signatures(self.keys.configured, self.clock)
+        signatures = Signatures(self.keys.configured, self.clock, self.worker.shared.nonces)
         self.keys.tell(signatures.use_keys)
         administration = Administration(self.vps, signatures, self.observer, self.clock)
         app = internal_app(guard, self.module, status, administration)

@@ -21,6 +21,7 @@ if sys.platform != "win32":
 
 TRIES_BYTES = 512 * 1024
 ASKED_BYTES = 768 * 1024
+NONCES_BYTES = 256 * 1024
 BOARD_BYTES = 8 * 1024 * 1024
 """Address space; only what is written to becomes memory."""
 KEY_BYTES = 16
@@ -50,18 +51,19 @@ class Shared:
 
     tries: Section
     asked: Section
+    nonces: Section
     boards: tuple[Section, ...] = ()
 
     @classmethod
     def by_nobody(cls) -> "Shared":
-        return cls(Section.private(TRIES_BYTES), Section.private(ASKED_BYTES))
+        return cls(Section.private(TRIES_BYTES), Section.private(ASKED_BYTES), Section.private(NONCES_BYTES))
 
     @classmethod
     def between(cls, workers: int) -> "Shared":
         """For processes that are forked from this one. Raises OSError."""
-        sizes = [TRIES_BYTES, ASKED_BYTES, *[BOARD_BYTES] * workers]
-        tries, asked, *boards = _sections(sizes)
-        return cls(tries, asked, tuple(boards))
+        sizes = [TRIES_BYTES, ASKED_BYTES, NONCES_BYTES, *[BOARD_BYTES] * workers]
+        tries, asked, nonces, *boards = _sections(sizes)
+        return cls(tries, asked, nonces, tuple(boards))
 
 
 @dataclass(frozen=True, slots=True)

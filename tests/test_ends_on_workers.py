@@ -20,9 +20,9 @@ from a_site import APP, Socket, farewell, greeting
 from flows.wire import Wire
 from the_workers import PROGRAM, peers_of, wire_to, workers_of
 
+from qproxy.key_files import read_keys
 from qproxy.model import Attributes, Session, User, new_session_id
 from qproxy.qliksim import Toggles
-from qproxy.secret_files import read_key
 from qproxy.sessions.sqlite import SqliteStore
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share a port on Linux only")
@@ -54,7 +54,7 @@ async def test_a_session_that_ends_at_one_worker_is_over_on_all_within_a_second(
 
 async def sessions_in(directory: Path) -> list[Session]:
     """As if so many people had logged in."""
-    store, now = SqliteStore(directory / "sessions.db", [read_key(directory / "session.key")]), time.time()
+    store, now = SqliteStore(directory / "sessions.db", [read_keys(directory / "session.key")[0].secret]), time.time()
     people = (User("SALES", f"person{number}") for number in range(SESSIONS))
     made = [Session(new_session_id(), "sales", who, Attributes(()), created=now, last_seen=now) for who in people]
     kept = [await store.put(session) for session in made]

@@ -104,10 +104,10 @@ class TestBetweenProcesses:
 
     def test_sections_do_not_overlap(self) -> None:
         shared = Shared.between(3)
-        sections = (shared.tries, shared.asked, *shared.boards)
+        sections = (shared.tries, shared.asked, shared.nonces, *shared.boards)
         for number, section in enumerate(sections):
             section.memory[0] = section.memory[-1] = number
-        assert [(one.memory[0], one.memory[-1]) for one in sections] == [(number, number) for number in range(5)]
+        assert [(one.memory[0], one.memory[-1]) for one in sections] == [(number, number) for number in range(6)]
 
 
 def count(places: Table, key: bytes) -> None:

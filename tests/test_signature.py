@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from some_sessions import START, Clock, a_key
 
-from qproxy.web.signature import MOST_KEYS, WINDOW, Signatures, signed
+from qproxy.shared_memory import NONCES_BYTES, Section
+from qproxy.web.signature import MOST_KEYS, REMEMBERED, WINDOW, Signatures, signed
 
 KEY, OTHER = a_key(), a_key()
 ASKED = ("GET", "/administration/sessions?vp=sales")
@@ -71,12 +72,18 @@ def test_no_more_than_a_few_keys_sign() -> None:
     assert value.count(".") == MOST_KEYS - 1
 
 
-def test_what_is_remembered_is_forgotten_when_it_is_refused_by_its_time() -> None:
+def test_what_is_remembered_is_bounded() -> None:
     signatures, clock = judge()
-    for _ in range(100):
+    for _ in range(2 * REMEMBERED):
         assert signatures.refuses(signed([KEY], *ASKED, clock.now), *ASKED) is None
-        clock.advance(10)
-    assert len(signatures._used) < 10
+    assert len(list(signatures._used)) <= REMEMBERED
+
+
+def test_a_request_that_one_worker_took_is_refused_by_the_others() -> None:
+    section, clock = Section.private(NONCES_BYTES), judge()[1]
+    one, other = (Signatures([KEY], clock, section) for _ in range(2))
+    request = signed([KEY], *ASKED, clock.now)
+    assert (one.refuses(request, *ASKED), other.refuses(request, *ASKED)) == (None, "again")
 
 
 @given(st.text(), st.integers(0, 300), st.characters())

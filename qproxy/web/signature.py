@@ -13,12 +13,15 @@ from hashlib import sha256
 from typing import Final
 
 from qproxy.sessions.sealing import derive
+from qproxy.shared_memory import NONCES_BYTES, Section, Table
 
 SCHEME: Final = "QproxySigned"
 PURPOSE: Final = "administration"
 WINDOW: Final = 30.0
 """Seconds that the clocks of the two sides may differ, and that a request may travel."""
 MOST_KEYS: Final = 16
+REMEMBERED: Final = 8192
+"""Nonces; who has the key and signs some thousands in half a minute makes the oldest good again."""
 _MACS: Final = rf"[0-9a-f]{{64}}(?:\.[0-9a-f]{{64}}){{0,{MOST_KEYS - 1}}}"
 _FORM: Final = re.compile(rf"{SCHEME} time=([0-9]{{1,12}}), nonce=([0-9a-f]{{32}}), mac=({_MACS})")
 
@@ -31,11 +34,11 @@ def signed(keys: Sequence[bytes], method: str, target: str, now: float) -> str:
 
 
 class Signatures:
-    """Judges signed requests. Without a key it refuses all of them."""
+    """Judges signed requests. Without a key it refuses all of them. `section`: where all workers see what was used."""
 
-    def __init__(self, keys: Sequence[bytes], clock: Callable[[], float]) -> None:
+    def __init__(self, keys: Sequence[bytes], clock: Callable[[], float], section: Section | None = None) -> None:
         self._clock = clock
-        self._used: dict[str, float] = {}
+        self._used = Table(section or Section.private(NONCES_BYTES), "d", REMEMBERED)
         self.use_keys(keys)
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
@@ -59,10 +62,11 @@ class Signatures:
         now = self._clock()
         if abs(now - time) > WINDOW:
             return "time"
-        self._used = {used: until for used, until in self._used.items() if until >= now}
-        if nonce in self._used:
-            return "again"
-        self._used[nonce] = time + WINDOW
+        key = self._used.key(nonce)
+        with self._used.alone():
+            if self._used.get(key) is not None:
+                return "again"
+            self._used.put(key, (time + WINDOW,), lambda other: other[0])
         return None
 
 
