@@ -29,6 +29,7 @@ ADDED = frozenset(
     {
         "qproxy_tunnels_open",
         "qproxy_upstream_connections",
+        "qproxy_waiting_for_qlik",
         "qproxy_process_virtual_memory_bytes",
         "qproxy_process_resident_memory_bytes",
         UP,
