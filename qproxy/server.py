@@ -60,8 +60,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at which sessions with sockets are over; every tenth is also at the files of session keys,
 and sets the gauges."""
 UNKNOWN_ELSEWHERE = 1.0
-"""Seconds for which an id is taken for nobody's where another process may learn of it: Qlik's proxy service tells one of
-them of a session that it made."""
+"""Seconds for which an id is taken for nobody's where another process may learn of it: Qlik's proxy service tells one
+of them of a session that it made."""
 CERTIFICATES_EVERY = 15.0
 """Seconds for which the dates of certificates are told without reading the files again."""
 

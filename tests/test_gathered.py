@@ -11,7 +11,12 @@ from qproxy.observe.board import COPY, HEAD
 from qproxy.observe.gathered import ADDED, LARGEST, SILENT
 from qproxy.shared_memory import Section
 
-LEAST = {"qproxy_certificate_expiry_seconds", "qproxy_process_max_fds", "qproxy_upstream_up"}
+LEAST = {
+    "qproxy_certificate_expiry_seconds",
+    "qproxy_process_max_fds",
+    "qproxy_store_up",
+    "qproxy_upstream_up",
+}
 SENT = 'qproxy_sent_bytes_total{vp="sales"}'
 
 
