@@ -1,39 +1,27 @@
-"""Keeps cores awake while something is measured, as the kernel's `idle=poll` would.
+"""Keeps cores awake while one socket's messages are measured, as the kernel's `idle=poll` would.
 
 A core with nothing to do falls asleep, and waking it costs a proxy more than a small message does, on a virtual machine
-above all: one socket's echo then measures the processor's sleep. Here a program of the lowest class (SCHED_IDLE) runs
+above all: one socket's echo then measures the processor's sleep. Here a program of the lowest class (SCHED_IDLE) pauses
 on each core and gives way at once. It ends when this process does. It must not know what is measured.
 """
 
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
-
-_SPIN = """\
-import os, sys
-os.sched_setaffinity(0, {int(sys.argv[1])})
-os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-print("awake", flush=True)
-parent = int(sys.argv[2])
-while os.getppid() == parent:
-    for _ in range(100_000):
-        pass
-"""
+from pathlib import Path
 
 
 @contextlib.contextmanager
-def awake(cores: Iterable[int]) -> Iterator[dict[int, int]]:
-    """The process that keeps each core awake, by core."""
+def awake(program: Path, cores: Iterable[int]) -> Iterator[dict[int, int]]:
+    """The process that keeps each core awake, by core. Raises OSError."""
     with contextlib.ExitStack() as stops:
-        started = {core: _start(core, stops) for core in cores}
+        started = {core: _start(program, core, stops) for core in cores}
         yield {core: spinner.pid for core, spinner in started.items()}
 
 
-def _start(core: int, stops: contextlib.ExitStack) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-I", "-S", "-c", _SPIN, str(core), str(os.getpid())]
-    spinner = subprocess.Popen(words, stdout=subprocess.PIPE)
+def _start(program: Path, core: int, stops: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+    spinner = subprocess.Popen([program, str(core), str(os.getpid())], stdout=subprocess.PIPE)
     stops.callback(_stop, spinner)
     assert spinner.stdout is not None
     if not spinner.stdout.readline():

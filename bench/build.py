@@ -1,4 +1,4 @@
-"""Builds the bench's two C programs (bench/c) and keeps them by the hash of what they are made of.
+"""Builds the bench's C programs (bench/c) and keeps them by the hash of what they are made of.
 
 They are in C because load and upstream share one core and must still keep a C proxy on the other core busy. This module
 must not install anything: what is missing it names, and how to get it. Where no compiler is, without_cc.py has others.
@@ -37,10 +37,11 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Programs:
-    """Absolute paths of the built programs; their arguments are told at the head of load.c and upstream.c."""
+    """Absolute paths of the built programs; their arguments are told at the head of load.c, upstream.c and awake.c."""
 
     upstream: Path
     load: Path
+    awake: Path
 
 
 def compiler() -> str:
@@ -67,12 +68,12 @@ def missing() -> str | None:
 
 
 def build(work: Path = WORK) -> Programs:
-    """The two programs, compiled unless `work` has them. BuildError with what is missing or what the compiler said."""
-    return Programs(upstream=_program("upstream", work), load=_program("load", work))
+    """The programs, compiled unless `work` has them. BuildError with what is missing or what the compiler said."""
+    return Programs(*(_program(name, work) for name in ("upstream", "load", "awake")))
 
 
 def sources(program: str) -> list[Path]:
-    """The C files that make up `upstream` or `load`."""
+    """The C files that make up one of the programs."""
     return [*sorted(SOURCES.glob(f"{program}*.c")), *(SOURCES / name for name in SHARED)]
 
 

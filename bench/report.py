@@ -191,11 +191,11 @@ def _opening(results: Results) -> str:
 Written by `bench/run.py --results`; do not edit. Measured on {setting.get("date")}: {machine.get("processor")},
 {machine.get("cores")} cores, {machine.get("memory_gb")} GB, Linux {machine.get("kernel")}.
 
-Each proxy had one core for itself; load and upstream had the other one; both were kept from falling asleep. All ran
-side by side and took turns within each round. CPU is user and system time of all processes of a proxy, divided by the
-operations; memory is PSS. "qproxy is x times" is the proxy's cost divided by qproxy's: above 1.00 qproxy is cheaper,
-**below 1.00, in bold, it loses**. Min and max are those of the rounds: {setting.get("rounds")}, for memory at most 2,
-for GETs more of those whom floors compare.
+Each proxy had one core for itself; load and upstream had the other one; while one socket was measured, both were kept
+from falling asleep. All ran side by side and took turns within each round. CPU is user and system time of all processes
+of a proxy, divided by the operations; memory is PSS. "qproxy is x times" is the proxy's cost divided by qproxy's: above
+1.00 qproxy is cheaper, **below 1.00, in bold, it loses**. Min and max are those of the rounds: {setting.get("rounds")},
+for memory at most 2, for GETs more of those whom floors compare.
 
 Every answer's status and length were checked, and the upstream counted exactly the operations that were sent. Requests
 are browser-like: 64 variants of some 15 header fields, with foreign cookies and the cookie of a session; through qproxy

@@ -89,18 +89,18 @@ QUICK = Quick(
 def measure(plan: Plan, show: Show) -> Results:
     """`show` is called after each workload. What was thrown away is named in the setting."""
     ours, theirs = machine.cores()
-    with awake([ours, theirs]) as spinners, machine.staying_on(theirs):
+    with machine.staying_on(theirs):
         players = without_cc.players(theirs) if plan.without_cc or without_cc.needed() else _built()
-        return _measure(plan, show, players, (ours, spinners[ours]))
+        return _measure(plan, show, players, (ours, theirs))
 
 
 def _built() -> Players:
     programs = build()
-    return Players(lambda site: _upstream(programs.upstream, site), programs.load)
+    return Players(lambda site: _upstream(programs.upstream, site), programs.load, awake=programs.awake)
 
 
-def _measure(plan: Plan, show: Show, players: Players, place: tuple[int, int]) -> Results:
-    """`place`: the core of the proxies, and the process that keeps it awake."""
+def _measure(plan: Plan, show: Show, players: Players, cores: tuple[int, int]) -> Results:
+    """`cores`: of the proxies, and of all the rest."""
     results = Results({
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": machine.Machine.here().as_data(),
@@ -113,13 +113,15 @@ def _measure(plan: Plan, show: Show, players: Players, place: tuple[int, int]) -
     with (
         _site() as site,
         contextlib.closing(players.upstream(site)) as upstream,
-        Fleet(site, place[0], plan.make, place[1]) as fleet,
+        Fleet(site, cores[0], plan.make) as fleet,
     ):
-        stage = Stage(Scene(site, upstream, players.load, plan.seconds), fleet, results)
+        scene = Scene(site, upstream, players.load, plan.seconds)
+        stage = Stage(scene, fleet, results, cores, players.awake)
         for workload in plan.workloads:
             if workload.name in results.setting["not_run"]:
                 continue
-            _rounds(plan, workload, stage)
+            with stage.awake(workload):
+                _rounds(plan, workload, stage)
             show(workload, results)
     results.setting["versions"] = versions(one.peer for one in results.samples)
     return results
@@ -161,7 +163,20 @@ class Stage:
     scene: Scene
     fleet: Fleet
     results: Results
+    cores: tuple[int, int]
+    spinner: Path | None
     warm: set[tuple[str, str, str]] = field(default_factory=set)
+
+    @contextlib.contextmanager
+    def awake(self, workload: Workload) -> Iterator[None]:
+        """With one socket everybody waits most of the time."""
+        if workload.mode != "websocket" or workload.connections > 1 or self.spinner is None:
+            yield
+            return
+        with awake(self.spinner, self.cores) as spinners:
+            self.fleet.spinner = spinners[self.cores[0]]
+            yield
+        self.fleet.spinner = None
 
     def able(self, workload: Workload, names: Iterable[str]) -> list[str]:
         """Those that can be measured; the others are noted with the reason."""

@@ -75,12 +75,14 @@ http {{
 
 @dataclass(frozen=True)
 class Players:
-    """What a run needs to have loads: a way to start the upstream, the load, and why a workload cannot be run."""
+    """What a run needs to have loads: a way to start the upstream, the load, why a workload cannot be run, and what
+    keeps a core awake."""
 
     upstream: Callable[[Site], CountingUpstream]
     load: Path
     lacks: Callable[[Workload], str | None] = lambda _: None
     notice: str = ""
+    awake: Path | None = None
 
 
 def needed() -> bool:

@@ -20,7 +20,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import machine
-from bench.awake import awake
 from bench.build import BuildError, build
 from bench.fleet import Fleet
 from bench.load import Failed, Upstream, start_upstream
@@ -58,7 +57,7 @@ def unpinned(running: Running) -> Running:
 def measure(given: argparse.Namespace) -> Taken:
     names = [f"workers-{number}" for number in given.workers.split(",")]
     programs, taken = build(), defaultdict(list)
-    with awake(machine.cores()), _site() as site, _upstream(programs.upstream, site) as upstream, _fleet(site) as fleet:
+    with _site() as site, _upstream(programs.upstream, site) as upstream, _fleet(site) as fleet:
         scene = Scene(site, upstream, programs.load, given.seconds)
         for workload in chosen(given.only.split(",")):
             for _ in range(given.rounds):
