@@ -61,6 +61,7 @@ def test_a_line_with_nothing_but_a_key_has_always_been_in_use(ending: str) -> No
         (f"{OLD.secret.hex()} used=yesterday", "a time is written as"),
         (f"{OLD.secret.hex()} used=2026-01-01T00:00:00Z used=2026-01-01T00:00:00Z", "there may only be"),
     ],
+    ids=["short", "another word", "no time", "twice"],
 )
 def test_a_line_that_is_not_understood_is_named_and_its_key_is_not(line: str, said: str) -> None:
     with pytest.raises(SecretError, match=rf"^line 2: .*{said}") as refused:
