@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.build import BuildError, compiler
 from bench.load import START_S, Counters, CountingUpstream, Failed
+from bench.peers.nginx import BEGIN
 from bench.peers.peer import Kind, Running, lacking, launch, listening
 from bench.site import HOST, WORK, Site
 from bench.workloads import WORKLOADS, Workload
@@ -30,21 +31,10 @@ NOT_BY_WRK = {
     "slow": "wrk reads as fast as it can",
 }
 # The answers' fields are those of bench/c/upstream_http.c but for Server, which nginx writes itself.
-FILE = """\
-worker_processes 1;
-user root;
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 20000; }}
-http {{
+FILE = (
+    BEGIN
+    + """\
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    keepalive_requests 1000000000;
     keepalive_timeout 1h;
     sendfile on;
     open_file_cache max=16;
@@ -71,6 +61,7 @@ http {{
     }}
 }}
 """
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_
 # ssl_protocols, proxy_ssl_protocols: the defaults of nginx since 1.23.4; Debian's 1.22 would stay with TLS 1.2, whose
 # resumption makes no new keys, so that no proxy with TLS 1.3 could be compared.
 # keepalive_requests: nginx closes a connection after 1000 requests by itself, which the load would take for an error.
-FILE = """\
+BEGIN = """\
 worker_processes 1;
 user root;
 daemon off;
@@ -19,14 +19,20 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 20000; }}
 http {{
-    access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    client_max_body_size 0;
     keepalive_requests 1000000000;
+"""
+"""Of any nginx of ours: one process, all that it writes in a folder of its own, and connections that are kept."""
+
+FILE = (
+    BEGIN
+    + """\
+    access_log {folder}/access.log;
+    client_max_body_size 0;
     upstream plain {{ server {host}:{site.upstream_port}; keepalive {pool}; keepalive_requests 1000000000; }}
     upstream tls {{ server {host}:{site.upstream_tls_port}; keepalive {pool}; keepalive_requests 1000000000; }}
     map $http_upgrade $connection_upstream {{ default upgrade; '' ''; }}
@@ -53,6 +59,7 @@ http {{
     server {{ listen {host}:{tls_both} ssl backlog=4096; location / {{ proxy_pass https://tls; }} }}
 }}
 """
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,14 +138,20 @@ async def runs_out_in_qlik(qlik: Site, seconds: float) -> None:
 QLIK_FIRST: dict[str, object] = {"inactivity_s": 300}
 
 
+async def timed_out_in_qlik(qlik: Site) -> aiohttp.ClientSession:
+    """Somebody whose session has just run out in Qlik, which the open socket was told."""
+    person = qlik.browser()
+    await qlik.log_in(person)
+    async with qlik.engine(person) as ws:
+        await greeting(ws)
+        await runs_out_in_qlik(qlik, 301)
+        assert (await farewell(ws))[:2] == TIMED_OUT
+    return person
+
+
 async def test_what_runs_out_in_qlik_first_ends_here_too_and_one_login_leads_back(tmp_path: Path) -> None:
     async with site(tmp_path, vp=SHORT, qlik=QLIK_FIRST) as qlik:
-        person = qlik.browser()
-        await qlik.log_in(person)
-        async with qlik.engine(person) as ws:
-            await greeting(ws)
-            await runs_out_in_qlik(qlik, 301)
-            assert (await farewell(ws))[:2] == TIMED_OUT
+        person = await timed_out_in_qlik(qlik)
         first = qlik.cookie(person)
         assert await qlik.log_in(person, "/sales/hub/?x=1") == f"{qlik.origin}/sales/hub/?x=1"
         assert await visit(qlik, person) == 200
@@ -154,12 +160,7 @@ async def test_what_runs_out_in_qlik_first_ends_here_too_and_one_login_leads_bac
 
 async def test_what_runs_out_in_qlik_first_goes_on_where_that_is_wanted(tmp_path: Path) -> None:
     async with site(tmp_path, vp="lifetime: {idle: 10m, qlik_timeout: keep}", qlik=QLIK_FIRST) as qlik:
-        person = qlik.browser()
-        await qlik.log_in(person)
-        async with qlik.engine(person) as ws:
-            await greeting(ws)
-            await runs_out_in_qlik(qlik, 301)
-            assert (await farewell(ws))[:2] == TIMED_OUT
+        person = await timed_out_in_qlik(qlik)
         ours = qlik.cookie(person)
         assert qlik.node.sessions("sales") == []
         assert await visit(qlik, person) == 200
