@@ -85,6 +85,8 @@ class End(StrEnum):
     REPLACED = "replaced"
     ADMINISTRATOR = "administrator"
     SIXTH = "sixth_session"
+    PROVIDER = "provider"
+    """The identity provider ended it, or says that the login no longer stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,23 @@ class Lifetime:
 
     idle: float
     absolute: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """What a session keeps of its login at an identity provider.
+
+    `keys`: texts by each of which the provider may name it, or all of a person's, later. `kept`: what only the login
+    method reads, secrets among it (never logged; sealed where sessions are stored). `check_at`: when the provider is to
+    be asked again (seconds since the epoch), 0 for never.
+    """
+
+    keys: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    check_at: float = 0.0
+
+
+NO_TIE = Tie()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,9 @@ class Session:
     """True when it was made because QPS had not accepted the one before: the loop guard."""
     qlik_id: str = field(default="", repr=False)
     """The id under which QPS knows it, where QPS chose it (mode ticket); never seen by the browser."""
+    method: str = ""
+    """The name of the way in which the person logged in; "" where QPS made the session."""
+    tie: Tie = field(default=NO_TIE, repr=False)
     who: str = field(init=False, compare=False, repr=False)
     short: str = field(init=False, compare=False, repr=False)
     """The user as text, and the id's short hash: each request is logged with them."""

@@ -18,19 +18,18 @@ from aiohttp import web
 from qproxy import tls
 from qproxy.auth.deep_link import DeepLinks
 from qproxy.auth.login_keys import LoginKeys
-from qproxy.auth.method import Method
-from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
 from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
-from qproxy.config import Config, PasswordFileLogin, VirtualProxyConfig
+from qproxy.config import Config, VirtualProxyConfig
 from qproxy.configured_mode import open_mode
 from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.gate import Gate
 from qproxy.ledger import Ledger
+from qproxy.login_methods import Supplies, open_methods
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import Board, Gathered, LogTargets, Metrics, Observer, gathered
@@ -38,6 +37,7 @@ from qproxy.pools import fill_gauges, open_pool
 from qproxy.road import Road, Surroundings
 from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
+from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.pace import Pace, QlikMade
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.shared_memory import Worker
@@ -103,7 +103,7 @@ class Server:
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
         self.sessions = self._sessions()
-        self._passwords = Passwords()
+        self._supplies = Supplies(server.public, self.clock, MemoryNotes(self.clock), Passwords(), self._throttle_of)
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         for vp in self.vps.values():
@@ -157,18 +157,16 @@ class Server:
         pool = open_pool(config, self.config.server.public, self.config.server.timeouts.connect)
         pool.start()
         self._closing.push_async_callback(pool.stop)
-        methods: tuple[Method, ...] = tuple(self._password_file(login) for login in config.login)
+        methods = open_methods(config, self._supplies)
         mode = open_mode(config, self.config.server.public, self.sessions, self.observer.metrics.qps_api_call)
         opened = Opened(self.sessions, pool, methods, self.observer, self.clock, mode)
         vp = VirtualProxy(config, self.config.server.public, opened)
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)
 
-    def _password_file(self, login: PasswordFileLogin) -> PasswordFile:
-        """Guesses are counted for each file, whatever virtual proxy they come by; hashing has one bound for all."""
-        shared = Throttle(time.monotonic, section=self.worker.shared.tries, place=str(login.file))
-        throttle = self._throttles.setdefault(login.file, shared)
-        return PasswordFile(login.file, passwords=self._passwords, throttle=throttle)
+    def _throttle_of(self, file: Path) -> Throttle:
+        shared = Throttle(time.monotonic, section=self.worker.shared.tries, place=str(file))
+        return self._throttles.setdefault(file, shared)
 
     # the internal listener
 

@@ -18,7 +18,7 @@ from qproxy.config.fields import bracketed, split_host_port
 from qproxy.cookies import OWN_COOKIES
 from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
-from qproxy.model import Attributes, End, Session, User, short_hash
+from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, short_hash
 from qproxy.modes import Mode
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
@@ -140,7 +140,13 @@ class VirtualProxy:
         return await self.sessions.find(self.name, session_id)
 
     async def open_session(
-        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+        self,
+        user: User,
+        attributes: Attributes,
+        relogin: bool,
+        instead_of: Collection[str] = (),
+        method: str = "",
+        tie: Tie = NO_TIE,
     ) -> Session:
         """A new session with what everybody gets added to its attributes; it will take the place of those ids, which
         the caller ends. Raises StoreUnavailable."""
@@ -148,7 +154,7 @@ class VirtualProxy:
         kept, cut = wanted.trimmed(self.attribute_cap)
         if cut:
             log.warning("%s: attributes of %s beyond %d bytes were cut: %s", self.name, user, self.attribute_cap, cut)
-        session = await self.sessions.open(self.name, user, kept, relogin)
+        session = await self.sessions.open(self.name, user, kept, relogin, method, tie)
         await self._make_room(session, instead_of)
         return await self.mode.introduce(session)
 

@@ -22,7 +22,7 @@ from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.user_file import Entry
-from qproxy.model import Attributes, End, Session, User, new_session_id
+from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
 from qproxy.web.desk import LoginDesk, LoginEvent
 from qproxy.web.login import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
@@ -64,10 +64,17 @@ class Desk:
     targets: dict[str, str] = field(default_factory=dict)
 
     async def open_session(
-        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+        self,
+        user: User,
+        attributes: Attributes,
+        relogin: bool,
+        instead_of: Collection[str] = (),
+        method: str = "",
+        tie: Tie = NO_TIE,
     ) -> Session:
         self._check()
-        session = Session(new_session_id(), self.name, user, attributes, 0.0, 0.0, relogin=relogin)
+        new = new_session_id()
+        session = Session(new, self.name, user, attributes, 0.0, 0.0, relogin=relogin, method=method, tie=tie)
         self.sessions[session.id] = session
         return session
 

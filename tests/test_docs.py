@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pytest
 import yaml
@@ -10,31 +10,64 @@ from config_site import ENVIRON, SALES, SERVER, ConfigSite
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from qproxy.config.login_models import LOGINS, LoginPart
 from qproxy.config.models import ServerConfig, VirtualProxyConfig
 from qproxy.config.words import keys_of
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = (ROOT / "docs/config.md").read_text(encoding="utf-8")
-MODELS: dict[str, type[BaseModel]] = {"server.yaml": ServerConfig, "A virtual proxy's file": VirtualProxyConfig}
+
+
+def word_of(login: type[LoginPart]) -> str:
+    return str(get_args(login.model_fields["method"].annotation)[0])
+
+
+def page_of(login: type[LoginPart]) -> str:
+    return f"docs/logins/{word_of(login).replace('_', '-')}.md"
+
+
+LOGIN = "login[]."
+SHARED = keys_of(LoginPart, LOGIN)
+"""What every way to log in may say; the keys of its own stand on its page in docs/logins."""
+MODELS: dict[str, tuple[str, type[BaseModel]]] = {
+    "server.yaml": ("docs/config.md", ServerConfig),
+    "A virtual proxy's file": ("docs/config.md", VirtualProxyConfig),
+    **{f"Keys of {login.__name__}": (page_of(login), login) for login in LOGINS},
+}
 
 
 # --- every configuration key: in a table, with its true default and an example that is taken ---
 
 
+def keys(heading: str) -> dict[str, FieldInfo]:
+    model = MODELS[heading][1]
+    if issubclass(model, LoginPart):
+        return {key.removeprefix(LOGIN): found for key, found in keys_of(model, LOGIN).items() if key not in SHARED}
+    own = {key: found for key, found in keys_of(model).items() if not key.startswith(LOGIN)}
+    return own | (SHARED if "login" in model.model_fields else {})
+
+
 def rows(heading: str) -> dict[str, list[str]]:
-    """Key to [meaning, default, example] of the tables under a heading of docs/config.md."""
-    section = CONFIG.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    """Key to [meaning, default, example] of the tables under a heading of its page."""
+    title = "Keys" if issubclass(MODELS[heading][1], LoginPart) else heading
+    text = (ROOT / MODELS[heading][0]).read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     cells = [re.split(r" \| ", line.strip("| ")) for line in section.splitlines() if line.startswith("| `")]
     return {first.strip("`"): rest for first, *rest in cells}
 
 
-KEYS = [(heading, key, found) for heading, model in MODELS.items() for key, found in keys_of(model).items()]
+KEYS = [(heading, key, found) for heading in MODELS for key, found in keys(heading).items()]
 IDS = [f"{heading}: {key}" for heading, key, _ in KEYS]
 
 
 @pytest.mark.parametrize("heading", MODELS)
 def test_every_configuration_key_is_documented_and_no_other(heading: str) -> None:
-    assert list(rows(heading)) == list(keys_of(MODELS[heading]))
+    assert sorted(rows(heading)) == sorted(keys(heading))
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_every_way_to_log_in_has_a_page_with_a_configuration(login: type[LoginPart]) -> None:
+    text = (ROOT / page_of(login)).read_text(encoding="utf-8")
+    assert [block for _, block in BLOCK.findall(text) if f"method: {word_of(login)}" in block]
 
 
 def taken(found: FieldInfo, written: str) -> Any:

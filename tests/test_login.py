@@ -19,7 +19,7 @@ from login_site import (
     user_file,
 )
 
-from qproxy.auth import Accept, Answer, Ask, Field, LoginRequest, Send
+from qproxy.auth import Accept, Answer, Ask, Field, LoginRequest, Method, Send
 from qproxy.auth.deep_link import DeepLinks
 from qproxy.errors import Failure, Refused
 from qproxy.model import Attributes, End, Session, User
@@ -293,7 +293,7 @@ async def test_the_audit_log_hears_of_each_try_and_of_no_password(site: Site) ->
     assert next(iter(site.desk.sessions)) not in repr(site.desk.events)
 
 
-class Elsewhere:
+class Elsewhere(Method):
     """A method that sends people away and takes who comes back with a code."""
 
     name = "elsewhere"

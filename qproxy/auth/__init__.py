@@ -5,6 +5,34 @@ touches neither the pages nor the sessions. Nothing here may see an aiohttp requ
 that is the login flow's part (web/login.py).
 """
 
-from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth.method import (
+    Accept,
+    Answer,
+    Ask,
+    Call,
+    Challenge,
+    Field,
+    LoginRequest,
+    Method,
+    Reason,
+    Refuse,
+    Reply,
+    Send,
+    Unavailable,
+)
 
-__all__ = ["Accept", "Answer", "Ask", "Field", "LoginRequest", "Method", "Reason", "Refuse", "Send"]
+__all__ = [
+    "Accept",
+    "Answer",
+    "Ask",
+    "Call",
+    "Challenge",
+    "Field",
+    "LoginRequest",
+    "Method",
+    "Reason",
+    "Refuse",
+    "Reply",
+    "Send",
+    "Unavailable",
+]

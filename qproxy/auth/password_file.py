@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from qproxy.auth import users
-from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Reason, Refuse
+from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse
 from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
@@ -26,12 +26,18 @@ FIELDS: Final = (
 BUSY_SECONDS: Final = 5
 
 
-class PasswordFile:
+class PasswordFile(Method):
     """`throttle` and `passwords` may be shared between virtual proxies; `close` closes `passwords`."""
 
-    name = "password_file"
-
-    def __init__(self, path: Path, *, passwords: Passwords | None = None, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str = "password_file",
+        passwords: Passwords | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.name = name
         self._file = UserFile(path)
         self._reading = asyncio.Lock()
         self._passwords = Passwords() if passwords is None else passwords

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from qproxy.config.models import PasswordFileLogin, ServerConfig, TlsConfig, VirtualProxyConfig
+from qproxy.config.models import ServerConfig, TlsConfig, VirtualProxyConfig
 from qproxy.config.node_models import UpstreamTlsConfig
 from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.config.rules import SERVER, Finding
@@ -70,8 +70,6 @@ def vp_files(vp: VirtualProxyConfig, now: datetime) -> Iterator[Finding]:
     if vp.qps_api:
         yield from _ca(vp.name, ("qps_api", "ca"), vp.qps_api.ca, now)
         yield from _client(vp.name, ("qps_api",), vp.qps_api, now)
-    for number, login in enumerate(vp.login):
-        yield from _password_file(vp.name, ("login", number, "file"), login)
 
 
 def _listener(path: KeyPath, tls: TlsConfig | None, now: datetime) -> Iterator[Finding]:
@@ -239,16 +237,6 @@ def _writable(path: KeyPath, target: Path) -> Iterator[Finding]:
         yield Finding(SERVER, path, f"the directory {directory} does not exist")
     elif not os.access(target if target.exists() else directory, os.W_OK):
         yield Finding(SERVER, path, f"{target} cannot be written by the user that runs this")
-
-
-def _password_file(file: str, path: KeyPath, login: PasswordFileLogin) -> Iterator[Finding]:
-    if not login.file.exists():
-        yield Finding(file, path, f"{login.file} does not exist: make it with `qproxy users add`")
-        return
-    try:
-        read_secret(login.file)
-    except SecretError as error:
-        yield Finding(file, path, str(error))
 
 
 def utc_now() -> datetime:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from qproxy.config.files import server_files, utc_now, vp_files
+from qproxy.config.login_rules import login_files, login_rules
 from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
 from qproxy.config.parts import Part
 from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
@@ -116,7 +117,9 @@ def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: d
         yield from server_files(server, now) if now else ()
     for vp in vps:
         yield from vp_rules(vp)
+        yield from login_rules(vp)
         yield from vp_files(vp, now) if now else ()
+        yield from login_files(vp, now) if now else ()
 
 
 def _problems(documents: Mapping[str, Document], findings: Iterable[Finding], *, warnings: bool) -> list[Problem]:

@@ -36,6 +36,7 @@ from qproxy.config.fields import (
     parse_network,
     split_host_port,
 )
+from qproxy.config.login_models import LoginConfig
 from qproxy.config.names import (
     check_attributes,
     check_cookie,
@@ -170,16 +171,6 @@ class ServerConfig(Part):
     limits: LimitsConfig = Field(default=LimitsConfig(), description="How much one or all may take.")
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
     workers: WorkerCount = Field(default=1, description="Processes that serve; auto: as many as there are cores.")
-
-
-class PasswordFileLogin(Part):
-    method: Literal["password_file"] = Field(description="Names and argon2id hashes in a file of qproxy's own.")
-    file: FilePath = Field(description="That file; `qproxy users` edits it.")
-    name: Line = Field(default="Password", description="What the login page calls this way to log in.")
-
-
-LoginConfig = PasswordFileLogin
-"""One way to log in. With a second class this becomes a union that `method` tells apart."""
 
 
 class VirtualProxyConfig(Part):

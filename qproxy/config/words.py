@@ -58,6 +58,10 @@ def _path_in(document: Document, loc: Iterable[str | int]) -> KeyPath:
 
 def _words(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
+    if kind == "union_tag_invalid":
+        return f"names no {context['discriminator'].strip(chr(39))} that there is: {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"does not say which {context['discriminator'].strip(chr(39))} it means"
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":

@@ -11,7 +11,7 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 
-from qproxy.model import Attributes, End, Lifetime, Session, User, new_session_id
+from qproxy.model import NO_TIE, Attributes, End, Lifetime, Session, Tie, User, new_session_id
 from qproxy.sessions.cache import Cache, Unknown
 from qproxy.sessions.flights import Flights
 from qproxy.sessions.pace import Pace, QlikMade
@@ -121,10 +121,12 @@ class Sessions:
 
     # How sessions come and go
 
-    async def open(self, vp: str, user: User, attributes: Attributes, relogin: bool = False) -> Session:
+    async def open(
+        self, vp: str, user: User, attributes: Attributes, relogin: bool = False, method: str = "", tie: Tie = NO_TIE
+    ) -> Session:
         """A new session with a new id, for somebody who has just proved who they are."""
-        now = self._clock()
-        session = Session(new_session_id(), vp, user, attributes, created=now, last_seen=now, relogin=relogin)
+        now, new = self._clock(), new_session_id()
+        session = Session(new, vp, user, attributes, now, now, relogin=relogin, method=method, tie=tie)
         return self._keep(await self.store.put(session))
 
     async def adopt(self, session: Session) -> Session:

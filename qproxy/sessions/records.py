@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from qproxy.model import Attributes, Session, User
+from qproxy.model import Attributes, Session, Tie, User
 from qproxy.sessions.sealing import Marker, Sealer
 from qproxy.sessions.store import folded
 
@@ -57,6 +57,8 @@ def _fields(session: Session) -> dict[str, Any]:
         "by_qlik": session.by_qlik,
         "relogin": session.relogin,
         "qlik_id": session.qlik_id,
+        "method": session.method,
+        "tie": [session.tie.keys, dict(session.tie.kept), session.tie.check_at],
     }
 
 
@@ -72,4 +74,10 @@ def _session(fields: dict[str, Any], last_seen: float) -> Session:
         by_qlik=fields["by_qlik"],
         relogin=fields["relogin"],
         qlik_id=fields.get("qlik_id", ""),
+        method=fields.get("method", ""),
+        tie=_tie(*fields.get("tie", ((), {}, 0.0))),
     )
+
+
+def _tie(keys: Sequence[str], kept: dict[str, str], check_at: float) -> Tie:
+    return Tie(tuple(keys), kept, check_at)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qproxy.auth.method import Method
-from qproxy.model import Attributes, End, Session, User
+from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,13 @@ class LoginDesk(Protocol):
         ...
 
     async def open_session(
-        self, user: User, attributes: Attributes, relogin: bool, instead_of: Collection[str] = ()
+        self,
+        user: User,
+        attributes: Attributes,
+        relogin: bool,
+        instead_of: Collection[str] = (),
+        method: str = "",
+        tie: Tie = NO_TIE,
     ) -> Session:
         """A session with a new id, which takes the place of those. May raise Refused."""
         ...

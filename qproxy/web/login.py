@@ -22,7 +22,7 @@ from aiohttp import web
 from qproxy import cookies
 from qproxy.auth.deep_link import DeepLinks, LoginState, as_location, safe_next
 from qproxy.auth.login_keys import LoginKeys
-from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth.method import Accept, Answer, Ask, Challenge, Field, LoginRequest, Method, Reason, Refuse, Send
 from qproxy.errors import Failure, Refused
 from qproxy.model import End, Session, User
 from qproxy.routing import OWN
@@ -182,6 +182,8 @@ class LoginFlow:
                 return await _accepted(visit, answer)
             case Send():
                 return see_other(answer.url)
+            case Challenge():
+                return await _form_again(visit, 401, "")
             case Ask():
                 relogin = TEXTS["login_relogin"] if visit.state.relogin else ""
                 return _form(visit, 200, answer.message or relogin, answer.fields)

@@ -1,0 +1,46 @@
+"""Which ways to log in a virtual proxy's file names, opened. A new method is one row here.
+
+Modules that need what an extra installs are imported only where they are configured.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qproxy.auth.method import Method
+from qproxy.auth.password_file import PasswordFile
+from qproxy.auth.passwords import Passwords
+from qproxy.auth.throttle import Throttle
+from qproxy.config import PasswordFileLogin, PublicConfig, VirtualProxyConfig
+from qproxy.notes import Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What one qproxy has for all ways to log in. `clock` is the wall clock; `passwords` are hashed few at a time."""
+
+    public: PublicConfig
+    clock: Callable[[], float]
+    notes: Notes
+    passwords: Passwords
+    throttle_of: Callable[[Path], Throttle]
+    """Guesses are counted for each file of users, whatever virtual proxy they come by."""
+
+
+Opener = Callable[[Any, VirtualProxyConfig, Supplies], Method]
+
+
+def open_methods(vp: VirtualProxyConfig, supplies: Supplies) -> tuple[Method, ...]:
+    """Connects to nobody yet. Raises OSError, ssl.SSLError or SecretError for files that cannot be used."""
+    return tuple(OPENERS[type(login)](login, vp, supplies) for login in vp.login)
+
+
+def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    throttle = supplies.throttle_of(login.file)
+    return PasswordFile(login.file, name=login.known_as, passwords=supplies.passwords, throttle=throttle)
+
+
+OPENERS: Mapping[type[Any], Opener] = {
+    PasswordFileLogin: _password_file,
+}

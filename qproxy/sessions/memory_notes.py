@@ -1,0 +1,42 @@
+"""Notes in this process alone: for the demo, and where one process serves with a store in memory. See qproxy.notes."""
+
+from collections.abc import Callable
+from typing import Final
+
+MOST_NOTES: Final = 20_000
+
+
+class MemoryNotes:
+    """`clock`: seconds since the epoch."""
+
+    def __init__(self, clock: Callable[[], float], *, room: int = MOST_NOTES) -> None:
+        self._clock = clock
+        self._room = room
+        self._kept: dict[str, tuple[bytes, float]] = {}
+
+    async def once(self, key: str, until: float) -> bool:
+        if await self.look(key) is not None:
+            return False
+        await self.put(key, b"", until)
+        return True
+
+    async def put(self, key: str, value: bytes, until: float) -> None:
+        self._kept.pop(key, None)
+        if len(self._kept) >= self._room:
+            self._make_room()
+        self._kept[key] = value, until
+
+    async def take(self, key: str) -> bytes | None:
+        found = await self.look(key)
+        self._kept.pop(key, None)
+        return found
+
+    async def look(self, key: str) -> bytes | None:
+        value, until = self._kept.get(key, (b"", 0.0))
+        return value if self._clock() < until else None
+
+    def _make_room(self) -> None:
+        now = self._clock()
+        self._kept = {key: kept for key, kept in self._kept.items() if now < kept[1]}
+        while len(self._kept) >= self._room:
+            del self._kept[next(iter(self._kept))]
