@@ -12,7 +12,8 @@ from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
-from qproxy.config import PasswordFileLogin, PublicConfig, VirtualProxyConfig
+from qproxy.auth.way import Way
+from qproxy.config import LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
 from qproxy.notes import Notes
 
 
@@ -31,9 +32,21 @@ class Supplies:
 Opener = Callable[[Any, VirtualProxyConfig, Supplies], Method]
 
 
-def open_methods(vp: VirtualProxyConfig, supplies: Supplies) -> tuple[Method, ...]:
+def open_ways(vp: VirtualProxyConfig, supplies: Supplies) -> tuple[Way, ...]:
     """Connects to nobody yet. Raises OSError, ssl.SSLError or SecretError for files that cannot be used."""
-    return tuple(OPENERS[type(login)](login, vp, supplies) for login in vp.login)
+    return tuple(_way(login, OPENERS[type(login)](login, vp, supplies)) for login in vp.login)
+
+
+def _way(login: LoginPart, method: Method) -> Way:
+    return Way(
+        method,
+        login.method,
+        login.name or "",
+        login.icon or "",
+        frozenset(domain.casefold() for domain in login.hint.email_domains),
+        login.hint.networks,
+        login.listed,
+    )
 
 
 def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:

@@ -126,7 +126,7 @@ class Road:
     def _turn_away(self, vp: VirtualProxy, head: RequestHead, record: Record, relogin: bool = False) -> Answer:
         if head.websocket:
             return socket_to_login(head, self._login_url(vp))
-        if is_navigation(head) and vp.methods:
+        if is_navigation(head) and vp.ways:
             return to_login(self._around.links.login_location(vp.name, vp.path, head.target, relogin))
         return self._page(Failure.NOT_LOGGED_IN, head, record.request_id, vp, self._login_url(vp))
 

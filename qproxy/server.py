@@ -29,7 +29,7 @@ from qproxy.forwarding.conduct import Limits, Timeouts
 from qproxy.forwarding.listener import Listener
 from qproxy.gate import Gate
 from qproxy.ledger import Ledger
-from qproxy.login_methods import Supplies, open_methods
+from qproxy.login_methods import Supplies, open_ways
 from qproxy.model import End, Session
 from qproxy.not_accepted import NotAccepted
 from qproxy.observe import Board, Gathered, LogTargets, Metrics, Observer, gathered
@@ -46,13 +46,14 @@ from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.internal_protocol import listen
-from qproxy.web.login import login_app
+from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
 from qproxy.web.pages import failure_page
 from qproxy.web.session_module import Asked, SessionModule
 from qproxy.web.signature import Signatures
 from qproxy.web.status import Status
+from qproxy.web.transactions import Transactions
 
 log = logging.getLogger("qproxy.server")
 
@@ -157,9 +158,9 @@ class Server:
         pool = open_pool(config, self.config.server.public, self.config.server.timeouts.connect)
         pool.start()
         self._closing.push_async_callback(pool.stop)
-        methods = open_methods(config, self._supplies)
+        ways = open_ways(config, self._supplies)
         mode = open_mode(config, self.config.server.public, self.sessions, self.observer.metrics.qps_api_call)
-        opened = Opened(self.sessions, pool, methods, self.observer, self.clock, mode)
+        opened = Opened(self.sessions, pool, ways, self.observer, self.clock, mode)
         vp = VirtualProxy(config, self.config.server.public, opened)
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)
@@ -196,7 +197,8 @@ class Server:
         server = self.config.server
         login_keys = LoginKeys(self.keys.current)
         self.keys.tell(login_keys.use_keys)
-        pages = login_app(self.vps, login_keys, identify)
+        transactions = Transactions(login_keys, self._supplies.notes, self.clock)
+        pages = login_app(self.vps, login_keys, transactions, identify)
         pages.middlewares.insert(0, logged(self.observer, self.clock))
         runner = web.AppRunner(pages, access_log=None)
         await runner.setup()

@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qproxy.auth.method import Method
+from qproxy.auth.mapping import Denied, Identity, identify
+from qproxy.auth.method import Accept
+from qproxy.auth.way import Way
 from qproxy.config import PublicConfig, VirtualProxyConfig
 from qproxy.config.fields import bracketed, split_host_port
 from qproxy.cookies import OWN_COOKIES
@@ -62,7 +64,7 @@ class Opened:
 
     sessions: Sessions
     pool: Pool
-    methods: tuple[Method, ...]
+    ways: tuple[Way, ...]
     observer: Observer
     clock: Callable[[], float]
     mode: Mode
@@ -87,7 +89,7 @@ class VirtualProxy:
         self.frame_ancestors: Sequence[str] = [str(origin) for origin in config.allowed_origins]
         self.other_origins = frozenset(text.encode() for text in self.frame_ancestors)
         self.origins = frozenset(text.encode() for text in (*public.origins, *self.frame_ancestors))
-        self.methods: Sequence[Method] = opened.methods
+        self.ways: Sequence[Way] = opened.ways
         self.attribute_cap = config.attributes_cap
         self.anonymous = config.anonymous != "none"
         self.strip = frozenset(name.lower().encode() for name in config.strip_headers)
@@ -158,6 +160,10 @@ class VirtualProxy:
         await self._make_room(session, instead_of)
         return await self.mode.introduce(session)
 
+    def identify(self, method: str, accept: Accept, address: str) -> Identity | Denied:
+        """Raises ValueError for a name that Qlik would refuse."""
+        return identify(accept, self.directory)
+
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""
         try:
@@ -222,6 +228,14 @@ class VirtualProxy:
 
     def _silent(self, session: Session) -> bool:
         return self._clock() - session.last_seen >= SHORTEST_QLIK_TIMEOUT
+
+    async def end_tied(self, keys: Collection[str], why: End) -> int:
+        """All sessions with one of these keys in their tie. Raises StoreUnavailable."""
+        wanted = set(keys)
+        tied = [one async for one in self.sessions.store.each(self.name) if not wanted.isdisjoint(one.tie.keys)]
+        for session in tied:
+            await self.end_session(session.id, why)
+        return len(tied)
 
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):
@@ -306,8 +320,8 @@ class VirtualProxy:
     async def close(self) -> None:
         for task in list(self._tasks):
             await task
-        for method in self.methods:
-            await method.close()
+        for way in self.ways:
+            await way.method.close()
         await self.mode.close()
 
 

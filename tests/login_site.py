@@ -5,6 +5,7 @@ The browser follows nothing, so that a test sees each answer.
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,15 +18,19 @@ from argon2 import PasswordHasher
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from qproxy.auth import Method
+from qproxy.auth import Accept, Method
 from qproxy.auth.login_keys import LoginKeys
+from qproxy.auth.mapping import Denied, Identity, identify
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.user_file import Entry
+from qproxy.auth.way import Way
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
+from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.web.desk import LoginDesk, LoginEvent
-from qproxy.web.login import login_app
+from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
+from qproxy.web.transactions import Transactions
 
 KEYS = LoginKeys([b"a key for tests, 32 bytes long.."])
 PASSWORD = "correct horse"
@@ -47,7 +52,7 @@ def user_file(folder: Path, *names: str) -> Path:
 
 @dataclass
 class Desk:
-    methods: Sequence[Method]
+    methods: Sequence[Method] = ()
     name: str = "sales"
     path: str = "/sales"
     directory: str = "ACME"
@@ -62,6 +67,20 @@ class Desk:
     broken: Exception | None = None
     renewed: list[tuple[str, bool]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)
+    chosen_ways: Sequence[Way] = ()
+
+    @property
+    def ways(self) -> Sequence[Way]:
+        return self.chosen_ways or [Way(method) for method in self.methods]
+
+    def identify(self, method: str, accept: Accept, address: str) -> Identity | Denied:
+        return identify(accept, self.directory)
+
+    async def end_tied(self, keys: Collection[str], why: End) -> int:
+        tied = [one for one in self.sessions.values() if not set(keys).isdisjoint(one.tie.keys)]
+        for session in tied:
+            await self.end_session(session.id, why)
+        return len(tied)
 
     async def open_session(
         self,
@@ -198,7 +217,7 @@ def password_method(path: Path) -> PasswordFile:
 async def open_site(*desks: Desk) -> AsyncIterator[Site]:
     named = {desk.name: desk for desk in desks}
     seen: Mapping[str, LoginDesk] = named
-    runner = web.AppRunner(login_app(seen, KEYS))
+    runner = web.AppRunner(login_app(seen, KEYS, Transactions(KEYS, MemoryNotes(time.time), time.time)))
     await runner.setup()
     assert runner.server is not None
     door = partial(OwnPagesProtocol, runner.server)
@@ -210,8 +229,8 @@ async def open_site(*desks: Desk) -> AsyncIterator[Site]:
         listener.close()
         await runner.cleanup()
         for desk in desks:
-            for method in desk.methods:
-                await method.close()
+            for way in desk.ways:
+                await way.method.close()
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from qproxy.errors import Failure
 from qproxy.observe import Metrics
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-ERRORS = (DOCS / "errors.md").read_text(encoding="utf-8")
+ERRORS = (DOCS / "errors.md").read_text(encoding="utf-8").partition("\n## Logins\n")[0]
 METRICS = (DOCS / "metrics.md").read_text(encoding="utf-8")
 
 

@@ -331,7 +331,7 @@ async def test_the_form_says_which_of_several_methods_it_belongs_to(tmp_path: Pa
     passwords = password_method(user_file(tmp_path, "ann"))
     async with open_site(Desk([passwords, Elsewhere()])) as site:
         browser = site.browser()
-        page = await browser.get(LOGIN)
+        page = await browser.get(f"{LOGIN}?login=password_file")
         reply = await browser.post(LOGIN, {"token": page.token, "method": "elsewhere"})
     assert 'name="method" value="password_file"' in page.text
     assert "The code from your telephone" in reply.text

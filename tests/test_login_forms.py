@@ -10,6 +10,7 @@ from login_site import PASSWORD, Browser, Reply, Site, sales_site
 from waiting import eventually
 
 from qproxy.web import form_guard
+from qproxy.web.form_guard import LARGEST_FORM
 
 LOGIN = "/qproxy/login/sales"
 FORM = "application/x-www-form-urlencoded"
@@ -118,7 +119,7 @@ BAD_BODIES = [
     ("application/json", b"{}"),
     (FORM, b"name=\xff"),
     (FORM, b"&".join(b"a=1" for _ in range(33))),
-    (FORM, b"name=" + b"a" * 65536),
+    (FORM, b"name=" + b"a" * LARGEST_FORM),
 ]
 
 

@@ -127,6 +127,8 @@ class Refuse:
     text: str = ""
     retry_after: int | None = None
     word: str = ""
+    again: Ask | None = None
+    """What to fill in again, where that is not the first form."""
 
     @property
     def outcome(self) -> str:
@@ -168,10 +170,12 @@ class Method(ABC):
     """A way to log in. `name` is how the configuration, the URL and the audit log call it: unique in a virtual proxy.
 
     `returns`: verbs below `LoginRequest.here` at which browsers come to `step`, each with the name of the parameter
-    that brings back what `keep` made ("" for none). `calls`: verbs that come to `call`.
+    that brings back what `keep` made ("" for none). `posts_back`: they come there with a POST from another site.
+    `calls`: verbs that come to `call`.
     """
 
     returns: ClassVar[Mapping[str, str]] = {}
+    posts_back: ClassVar[bool] = False
     calls: ClassVar[frozenset[str]] = frozenset()
     name: str
 

@@ -25,9 +25,7 @@ class LoginPart(Part):
     method: str = Field(description="Which way to log in.")
     id: Id | None = Field(default=None, description="Its name in URLs and logs; by default that of the method.")
     name: Line | None = Field(default=None, description="What the login page calls it.")
-    icon: Line | None = Field(
-        default=None, description="The picture beside that name, one of our own."
-    )
+    icon: Line | None = Field(default=None, description="The picture beside that name, one of our own.")
     hint: HintConfig = Field(default=HintConfig(), description="For whom it is chosen without asking.")
     listed: Flag = Field(default=True, description="Whether the login page offers it; false: by a hint alone.")
 

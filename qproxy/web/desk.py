@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from qproxy.auth.method import Method
+from qproxy.auth.mapping import Denied, Identity
+from qproxy.auth.method import Accept
+from qproxy.auth.way import Way
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User
 
 
@@ -35,6 +37,8 @@ class Caller:
 
     address: str
     request_id: str
+    peer: str = ""
+    """The address of the connection itself, whoever stands behind it."""
 
 
 class LoginDesk(Protocol):
@@ -75,8 +79,12 @@ class LoginDesk(Protocol):
         ...
 
     @property
-    def methods(self) -> Sequence[Method]:
-        """The first one is what the login page shows."""
+    def ways(self) -> Sequence[Way]:
+        """To log in, in the order of the configuration; their names are unique."""
+        ...
+
+    def identify(self, method: str, accept: Accept, address: str) -> Identity | Denied:
+        """Who somebody is for Qlik whom that method accepted, or that the rules do not let in."""
         ...
 
     async def open_session(
@@ -92,6 +100,10 @@ class LoginDesk(Protocol):
         ...
 
     async def end_session(self, session_id: str, why: End) -> None: ...
+
+    async def end_tied(self, keys: Collection[str], why: End) -> int:
+        """All sessions with one of these keys in their tie; how many there were."""
+        ...
 
     async def find(self, session_id: str) -> Session | None:
         """The living session of this virtual proxy with that id. May raise Refused."""

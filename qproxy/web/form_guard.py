@@ -18,7 +18,8 @@ from qproxy.auth.login_keys import LoginKeys
 from qproxy.errors import Failure, Refused
 from qproxy.web.desk import LoginDesk, origin
 
-LARGEST_FORM: Final = 64 * 1024
+LARGEST_FORM: Final = 256 * 1024
+"""Bytes: an identity provider's answer with hundreds of groups."""
 FORM_SECONDS: Final = 30.0
 """How long the body of a form may take."""
 _MOST_FIELDS: Final = 32
@@ -37,27 +38,28 @@ class FormGuard:
         self._cookie = "__Host-qproxy-login" if desk.secure else "qproxy-login"
         known = [value for value in cookie_values(request, self._cookie) if _BINDING.fullmatch(value)]
         self._known = bool(known)
-        self._binding = known[0] if known else secrets.token_urlsafe(16)
+        self.binding = known[0] if known else secrets.token_urlsafe(16)
 
     @property
     def token(self) -> str:
-        return self._keys.token(self._purpose, self._desk.name, self._binding)
+        return self._keys.token(self._purpose, self._desk.name, self.binding)
 
     @property
     def set_cookie(self) -> str | None:
         """The binding for a browser that has none yet; all its tabs share it."""
         if self._known:
             return None
-        embedded = self._desk.secure and self._desk.same_site.lower() == "none"
-        same_site = "none" if embedded else "lax"
-        return cookies.set_cookie(self._cookie, self._binding, secure=self._desk.secure, same_site=same_site)
+        posted = any(way.method.posts_back for way in self._desk.ways)
+        elsewhere = self._desk.secure and (posted or self._desk.same_site.lower() == "none")
+        same_site = "none" if elsewhere else "lax"
+        return cookies.set_cookie(self._cookie, self.binding, secure=self._desk.secure, same_site=same_site)
 
     def problem(self, form: Mapping[str, str]) -> str:
         """ "" when the form is the person's own, else "cross_site" or "token"."""
         if self._cross_site():
             return "cross_site"
         is_ours = self._known and self._keys.is_token(
-            form.get("token", ""), self._purpose, self._desk.name, self._binding
+            form.get("token", ""), self._purpose, self._desk.name, self.binding
         )
         return "" if is_ours else "token"
 
@@ -71,6 +73,13 @@ class FormGuard:
         return bool(sent) and sent.lower() != origin(self._desk, self._request.host)
 
 
+def with_binding(response: web.Response, guard: FormGuard) -> web.Response:
+    """A browser without a binding gets it."""
+    if guard.set_cookie is not None:
+        response.headers.add("Set-Cookie", guard.set_cookie)
+    return response
+
+
 def cookie_values(request: web.Request, name: str) -> list[str]:
     """Every value that the browser sent for this cookie."""
     header = "; ".join(request.headers.getall("Cookie", []))
@@ -78,14 +87,20 @@ def cookie_values(request: web.Request, name: str) -> list[str]:
     return [value.decode("latin-1") for value in found]
 
 
-async def read_form(request: web.Request) -> dict[str, str]:
-    """The fields of a form, of repeated ones the last. Raises Refused."""
+async def read_form(request: web.Request, *, once: bool = False) -> dict[str, str]:
+    """The fields of a form, of repeated ones the last; where each may stand `once`, such a form is refused.
+
+    Raises Refused.
+    """
     if request.content_type != "application/x-www-form-urlencoded" or request.headers.get("Content-Encoding"):
         raise Refused(Failure.BAD_REQUEST, "a login form is application/x-www-form-urlencoded, without a coding")
     try:
         async with asyncio.timeout(FORM_SECONDS):
             body = await request.read()
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS))
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS)
+        if once and len(dict(fields)) != len(fields):
+            raise Refused(Failure.BAD_REQUEST, "a field stands twice in the form")
+        return dict(fields)
     except TimeoutError:
         raise Refused(Failure.BODY_TIMEOUT, "the login form did not arrive in time") from None
     except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):

@@ -1,36 +1,40 @@
-"""Logging in and out on qproxy's own pages, for every virtual proxy and every way to log in.
+"""Logging in on qproxy's own pages, for every virtual proxy and every way to log in.
 
-    GET  /qproxy/login/{vp}?state=...   the form, or straight on for who is logged in already
-    POST /qproxy/login/{vp}?state=...   one step of the login method; then to where the person wanted to go
-    GET  /qproxy/logout/{vp}            a button, because a link must not log anybody out
-    POST /qproxy/logout/{vp}            the end of the session
-    GET  /qproxy/healthz                "ok"
+    GET  /qproxy/login/{vp}?state=...       the ways to log in, or the form of the one that is meant, or straight on
+    POST /qproxy/login/{vp}?state=...       one step of the login; then to where the person wanted to go
+    ANY  /qproxy/login/{vp}/{way}/{verb}    a way's own address: back from an identity provider, or a provider's call
 
-It keeps nothing between two requests. It must not judge credentials (auth) or keep sessions (the desk does). Of other
-parameters of the URL only Qlik's `targetId` and `proxyRestUri` are read, which anybody can make up: they go to the
-desk, and what it makes of them is judged before anybody is sent there.
+`?login=WAY` says which way is meant, `?login=` that the person wants to choose. A way that failed is tried again or
+left by hand: nobody is led to another one. It keeps nothing between two requests (transactions). It must not judge
+credentials (auth) or keep sessions (the desk does). Of other parameters of the URL only Qlik's `targetId` and
+`proxyRestUri` are read, which anybody can make up: they go to the desk, and what it makes of them is judged before
+anybody is sent there.
 """
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from qproxy import cookies
-from qproxy.auth.deep_link import DeepLinks, LoginState, as_location, safe_next
+from qproxy.auth.deep_link import DeepLinks, as_location, safe_next
 from qproxy.auth.login_keys import LoginKeys
-from qproxy.auth.method import Accept, Answer, Ask, Challenge, Field, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth.mapping import Denied, Identity
+from qproxy.auth.method import Accept, Answer, Ask, Challenge, Reason, Refuse, Send
+from qproxy.auth.way import Way, chosen, named, of_email
 from qproxy.errors import Failure, Refused
-from qproxy.model import End, Session, User
-from qproxy.routing import OWN
-from qproxy.web import pages
-from qproxy.web.desk import Caller, LoginDesk, LoginEvent, origin
-from qproxy.web.form_guard import LARGEST_FORM, FormGuard, cookie_values, read_form
-from qproxy.web.own_pages import CALLER, Identify, anyone, failure_pages, ignore_expect, page, see_other, without_banner
+from qproxy.model import End, Session, Tie
+from qproxy.web.calls import answer_call
+from qproxy.web.desk import LoginDesk
+from qproxy.web.form_guard import FormGuard, read_form, with_binding
+from qproxy.web.login_pages import Extras, Refusal, asked, last_way, picker, refused, sent
+from qproxy.web.own_pages import see_other
 from qproxy.web.texts import TEXTS
+from qproxy.web.transactions import Transactions
+from qproxy.web.visit import Visit, living, logged_in, visit_of
 
 log = logging.getLogger("qproxy.web")
 
@@ -39,233 +43,213 @@ STATUS: Final[Mapping[Reason, int]] = {
     Reason.THROTTLED: 429,
     Reason.BUSY: 503,
     Reason.UNAVAILABLE: 503,
+    Reason.DENIED: 403,
+    Reason.REJECTED: 403,
+    Reason.STALE: 403,
 }
-TARGET_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
-LONGEST_SHOWN_NAME: Final = 128
-MOST_COOKIES: Final = 4
-"""Of one browser's cookies of one name, so many are looked at."""
-
-Handler = Callable[[web.Request, LoginDesk], Awaitable[web.Response]]
-
-
-def login_app(desks: Mapping[str, LoginDesk], keys: LoginKeys, identify: Identify = anyone) -> web.Application:
-    """The application behind the door; `desks` by name is read at each request, so it may change."""
-    pages.compile_pages()
-    flow = LoginFlow(keys)
-
-    def at_desk(opened: Handler, posted: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            desk = desks.get(request.match_info["vp"])
-            if desk is None or not desk.methods:
-                raise Refused(Failure.UNKNOWN_PATH, "no such virtual proxy")
-            if request.method in ("GET", "HEAD"):
-                return await opened(request, desk)
-            if request.method == "POST":
-                return await posted(request, desk)
-            raise Refused(Failure.METHOD_REFUSED, request.method)
-
-        return handle
-
-    app = web.Application(middlewares=[failure_pages(identify)], client_max_size=LARGEST_FORM)
-    for path, handler in {
-        f"/{OWN}/login/{{vp}}": at_desk(flow.open_login, flow.post_login),
-        f"/{OWN}/logout/{{vp}}": at_desk(flow.open_logout, flow.post_logout),
-        f"/{OWN}/healthz": _health,
-        r"/{path:[\s\S]*}": _nothing_here,  # a dot would let an encoded line end by
-    }.items():
-        app.router.add_route("*", path, handler, expect_handler=ignore_expect)
-    app.on_response_prepare.append(without_banner)
-    return app
-
-
-async def _health(_: web.Request) -> web.Response:
-    return web.Response(text="ok", headers={"Cache-Control": "no-store"})
-
-
-async def _nothing_here(_: web.Request) -> web.Response:
-    raise Refused(Failure.UNKNOWN_PATH, "not one of qproxy's own pages")
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One request to a login page and all that it means."""
-
-    desk: LoginDesk
-    method: Method
-    state: LoginState
-    guard: FormGuard
-    caller: Caller
-    host: str
-    sessions: tuple[str, ...] = field(repr=False)
-    """The values of the Qlik cookie that the browser sent."""
-    query: Mapping[str, str] = field(repr=False)
-    form: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def typed(self) -> str:
-        name = self.form.get("name", "")[:LONGEST_SHOWN_NAME]
-        return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-    @property
-    def from_qlik(self) -> bool:
-        """Whether QPS sent the browser here, or somebody who writes such an address."""
-        return not self.query.get("state") and TARGET_ID.fullmatch(self.query.get("targetId", "")) is not None
-
-    def event(self, outcome: str, user: str = "", session: str = "") -> LoginEvent:
-        method = self.method.name
-        return LoginEvent(
-            outcome, self.desk.name, method, user or self.typed, self.caller.address, self.caller.request_id, session
-        )
 
 
 class LoginFlow:
-    def __init__(self, keys: LoginKeys) -> None:
+    def __init__(self, keys: LoginKeys, transactions: Transactions) -> None:
         self._keys = keys
         self._links = DeepLinks(keys)
+        self._transactions = transactions
 
-    async def open_login(self, request: web.Request, desk: LoginDesk) -> web.Response:
+    # the login page
+
+    async def opened(self, request: web.Request, desk: LoginDesk) -> web.Response:
         visit = self._visit(request, desk)
-        living = None if visit.state.relogin else await _logged_in(visit)
-        if living is not None:
+        session = None if visit.state.relogin else await logged_in(visit)
+        if session is not None:
             if visit.state.renew or visit.from_qlik:
-                await desk.renew(living, visit.state.renew)
-            return await _onward(visit, living)
-        return await self._answer(visit, await visit.method.step(_login_request(visit)))
+                await desk.renew(session, visit.state.renew)
+            return await _onward(visit, session)
+        way = self._meant(visit)
+        return await self._step(visit.by(way)) if way else self._picker(visit)
 
-    async def post_login(self, request: web.Request, desk: LoginDesk) -> web.Response:
-        visit = self._visit(request, desk, await read_form(request))
-        problem = visit.guard.problem(visit.form)
+    async def posted(self, request: web.Request, desk: LoginDesk) -> web.Response:
+        form = await read_form(request)
+        visit = replace(self._visit(request, desk), form=form)
+        way = named(desk.ways, form["method"]) if "method" in form else self._meant(visit)
+        problem = visit.guard.problem(form)
         if problem:
-            desk.audit(visit.event(problem))
-            return await _form_again(visit, 403, TEXTS[f"login_{problem}"])
-        return await self._answer(visit, await visit.method.step(_login_request(visit)))
+            desk.audit((visit.by(way) if way else visit).event(problem))
+            text = TEXTS[f"login_{problem}"]
+            return await self._form_again(visit.by(way), 403, text) if way else self._picker(visit, 403, text)
+        if way is None:
+            return self._by_email(visit)
+        visit = visit.by(way)
+        if "step" in form:
+            step = self._transactions.open(form["step"], visit.bound)
+            if step is None:
+                return await self._answer(visit, Refuse(Reason.STALE))
+            visit = replace(visit, kept=step.kept)
+        return await self._step(visit)
 
-    async def open_logout(self, request: web.Request, desk: LoginDesk) -> web.Response:
-        return _logout_form(FormGuard(self._keys, request, desk, "logout"), desk, 200)
+    def _visit(self, request: web.Request, desk: LoginDesk) -> Visit:
+        state = self._links.read(desk.name, desk.path, request.query.get("state", ""))
+        return visit_of(request, desk, state, FormGuard(self._keys, request, desk, "login"))
 
-    async def post_logout(self, request: web.Request, desk: LoginDesk) -> web.Response:
-        guard = FormGuard(self._keys, request, desk, "logout")
-        problem = guard.problem(await read_form(request))
-        if problem:
-            return _logout_form(guard, desk, 403, TEXTS[f"logout_{problem}"])
-        caller = request[CALLER]
-        for session in await _living(desk, _sessions_sent(request, desk)):
-            await desk.end_session(session.id, End.LOGOUT)
-            desk.audit(
-                LoginEvent("logout", desk.name, "", str(session.user), caller.address, caller.request_id, session.short)
-            )
-        login = self._links.login_location(desk.name, desk.path, b"")
-        response = page(200, pages.logged_out_page(login, frame_ancestors=desk.frame_ancestors))
-        gone = cookies.expired(desk.cookie_name, secure=desk.secure, same_site=desk.same_site)
-        response.headers.add("Set-Cookie", gone)
-        return response
+    def _meant(self, visit: Visit) -> Way | None:
+        asked_for = visit.query.get("login")
+        if asked_for is not None:
+            return named(visit.desk.ways, asked_for)
+        return chosen(visit.desk.ways, visit.caller.address, visit.last_way)
 
-    def _visit(self, request: web.Request, desk: LoginDesk, form: Mapping[str, str] | None = None) -> Visit:
-        fields = form or {}
-        wanted = fields.get("method", "")
-        method = next((one for one in desk.methods if one.name == wanted), desk.methods[0])
-        return Visit(
-            desk,
-            method,
-            self._links.read(desk.name, desk.path, request.query.get("state", "")),
-            FormGuard(self._keys, request, desk, "login"),
-            request[CALLER],
-            request.host,
-            _sessions_sent(request, desk),
-            request.query,
-            fields,
+    def _by_email(self, visit: Visit) -> web.Response:
+        email = visit.form.get("email", "")
+        way = of_email(visit.desk.ways, email) if email else None
+        if way is None:
+            return self._picker(visit, 403, TEXTS["login_no_way"])
+        return see_other(f"{visit.origin}{self._again(visit.by(way))}&{urlencode({'login_hint': email})}")
+
+    def _again(self, visit: Visit) -> str:
+        """The address at which the same way begins again, with the same place to go to; without a way the picker."""
+        state = visit.state
+        page = self._links.login_location(
+            visit.desk.name, visit.desk.path, state.next.encode("latin-1", "replace"), state.relogin
         )
+        return f"{page}{'&' if '?' in page else '?'}login={visit.way.name if visit.way else ''}"
+
+    # a way's own addresses
+
+    async def elsewhere(self, request: web.Request, desk: LoginDesk) -> web.Response:
+        way, verb = named(desk.ways, request.match_info["way"]), request.match_info["verb"]
+        if way is not None and verb in way.method.calls:
+            return await answer_call(request, desk, way)
+        if way is None or verb not in way.method.returns:
+            raise Refused(Failure.UNKNOWN_PATH, "not an address of a way to log in")
+        return await self._come_back(request, self._visit(request, desk).by(way), way.method.returns[verb])
+
+    async def _come_back(self, request: web.Request, visit: Visit, parameter: str) -> web.Response:
+        if request.method not in ("GET", "HEAD", "POST"):
+            raise Refused(Failure.METHOD_REFUSED, request.method)
+        visit = replace(visit, verb=request.match_info["verb"])
+        if len(set(visit.query)) != len(visit.query):
+            return await self._answer(visit, Refuse(Reason.REJECTED, word="login_parameter_twice"))
+        form = await read_form(request, once=True) if request.method == "POST" else {}
+        text = (form or visit.query).get(parameter, "") if parameter else ""
+        step = await self._transactions.come_back(text, visit.bound) if text else None
+        if step is not None:
+            return await self._step(replace(visit, form=form, state=step.state, kept=step.kept))
+        answer = await self._judged(replace(visit, form=form))
+        if isinstance(answer, Refuse) and answer.reason is Reason.STALE:
+            session = await logged_in(visit)
+            if session is not None:  # the browser's back button: what was to be done is done
+                return await _onward(visit, session)
+        return await self._answer(visit, answer)
+
+    # one step, and what follows from it
+
+    async def _step(self, visit: Visit) -> web.Response:
+        return await self._answer(visit, await self._judged(visit))
+
+    async def _judged(self, visit: Visit) -> Answer:
+        """What the method says."""
+        assert visit.way is not None
+
+        async def keep(kept: Mapping[str, str], limit: int) -> str:
+            return await self._transactions.keep(visit.state, kept, visit.bound, limit)
+
+        return await visit.way.method.step(visit.step(keep))
 
     async def _answer(self, visit: Visit, answer: Answer) -> web.Response:
         match answer:
             case Accept():
-                return await _accepted(visit, answer)
+                return await self._accepted(visit, answer)
             case Send():
-                return see_other(answer.url)
-            case Challenge():
-                return await _form_again(visit, 401, "")
+                return with_binding(sent(visit, answer), visit.guard)
             case Ask():
-                relogin = TEXTS["login_relogin"] if visit.state.relogin else ""
-                return _form(visit, 200, answer.message or relogin, answer.fields)
+                return self._asked(visit, answer, 200, "")
+            case Challenge():
+                return await self._challenged(visit, answer)
             case Refuse():
-                return await _refused(visit, answer)
+                return await self._refused(visit, answer)
+
+    async def _accepted(self, visit: Visit, accept: Accept) -> web.Response:
+        assert visit.way is not None
+        try:
+            known = visit.desk.identify(visit.way.name, accept, visit.caller.address)
+        except ValueError as error:
+            log.error("login method %s named a user that Qlik would refuse: %s", visit.way.name, error)
+            return await self._refused(visit, Refuse(Reason.UNAVAILABLE))
+        if isinstance(known, Denied):
+            return await self._refused(visit, Refuse(Reason.DENIED, word=known.word))
+        if accept.target and safe_next(accept.target, visit.desk.path):
+            visit = replace(visit, state=replace(visit.state, next=accept.target))
+        return await _let_in(visit, known, accept.tie)
+
+    async def _refused(self, visit: Visit, refuse: Refuse) -> web.Response:
+        visit.desk.audit(visit.event(refuse.outcome))
+        status, text = STATUS[refuse.reason], refuse.text or TEXTS[refuse.reason.value]
+        response = await self._form_again(visit, status, text, refuse.outcome, refuse.again)
+        if refuse.retry_after is not None:
+            response.headers["Retry-After"] = str(refuse.retry_after)
+        return response
+
+    async def _form_again(
+        self, visit: Visit, status: int, text: str, word: str = "", again: Ask | None = None
+    ) -> web.Response:
+        """The form with a message, where it was a form that was refused; else a page from which to begin again."""
+        assert visit.way is not None
+        if visit.form and not visit.verb:
+            ask = again or await visit.way.method.step(visit.opening())
+            if isinstance(ask, Ask):
+                return self._asked(visit, ask, status, text)
+        links = self._again(visit), self._again(replace(visit, way=None)) if len(visit.desk.ways) > 1 else ""
+        return refused(visit, status, Refusal(text, word or "-", *links))
+
+    def _asked(self, visit: Visit, ask: Ask, status: int, text: str) -> web.Response:
+        relogin = TEXTS["login_relogin"] if visit.state.relogin else ""
+        step = self._transactions.seal(visit.state, ask.keep, visit.bound) if ask.keep else ""
+        other = self._again(replace(visit, way=None)) if len(visit.desk.ways) > 1 else ""
+        return with_binding(asked(visit, status, ask, Extras(text or ask.message or relogin, step, other)), visit.guard)
+
+    async def _challenged(self, visit: Visit, challenge: Challenge) -> web.Response:
+        """A browser that cannot answer shows the page: of the one other way if it is a form, else the choice."""
+        others = [way for way in visit.desk.ways if way.listed and way is not visit.way]
+        response = self._picker(visit, 401, "", others)
+        if len(others) == 1:
+            other = visit.by(others[0])
+            ask = await others[0].method.step(other.opening())
+            if isinstance(ask, Ask):
+                response = self._asked(other, ask, 401, "")
+        response.headers["WWW-Authenticate"] = challenge.scheme
+        return response
+
+    def _picker(
+        self, visit: Visit, status: int = 200, text: str = "", ways: Sequence[Way] | None = None
+    ) -> web.Response:
+        shown = [way for way in visit.desk.ways if way.listed] if ways is None else ways
+        choices = [(way, self._again(visit.by(way))) for way in shown]
+        return with_binding(picker(visit, status, choices, text), visit.guard)
 
 
-async def _accepted(visit: Visit, accept: Accept) -> web.Response:
+async def _let_in(visit: Visit, known: Identity, tie: Tie) -> web.Response:
     """Always a session with a new id; those that the browser had here end. The new one is opened first, so that a
     failing store leaves the old one alone.
     """
-    desk = visit.desk
-    try:
-        user = User(accept.directory or desk.directory, accept.user_id)
-    except ValueError as error:
-        log.error("login method %s named a user that Qlik would refuse: %s", visit.method.name, error)
-        return await _refused(visit, Refuse(Reason.UNAVAILABLE))
-    session = await desk.open_session(user, accept.attributes, visit.state.relogin, visit.sessions)
-    for before in await _living(desk, visit.sessions):
+    desk, way = visit.desk, visit.way
+    assert way is not None
+    session = await desk.open_session(
+        known.user, known.attributes, visit.state.relogin, visit.sessions, method=way.name, tie=tie
+    )
+    for before in await living(desk, visit.sessions):
         await desk.end_session(before.id, End.REPLACED)
-    desk.audit(visit.event("accepted", str(user), session.short))
+    desk.audit(visit.event("accepted", session.who, session.short))
     response = await _onward(visit, session)
     cookie = cookies.set_cookie(desk.cookie_name, session.id, secure=desk.secure, same_site=desk.same_site)
     response.headers.add("Set-Cookie", cookie)
-    return response
-
-
-async def _refused(visit: Visit, refuse: Refuse) -> web.Response:
-    visit.desk.audit(visit.event(refuse.reason.value))
-    response = await _form_again(visit, STATUS[refuse.reason], refuse.text or TEXTS[refuse.reason.value])
-    if refuse.retry_after is not None:
-        response.headers["Retry-After"] = str(refuse.retry_after)
-    return response
-
-
-async def _form_again(visit: Visit, status: int, message: str) -> web.Response:
-    asked = await visit.method.step(LoginRequest(visit.desk.name, visit.caller.address))
-    return _form(visit, status, message, asked.fields if isinstance(asked, Ask) else ())
-
-
-def _form(visit: Visit, status: int, message: str, fields: tuple[Field, ...]) -> web.Response:
-    shown = visit.method.name if len(visit.desk.methods) > 1 else ""
-    form = pages.Form(fields, visit.guard.token, message, visit.typed, shown)
-    response = page(status, pages.login_page(form, frame_ancestors=visit.desk.frame_ancestors))
-    return _with_binding(response, visit.guard)
-
-
-def _logout_form(guard: FormGuard, desk: LoginDesk, status: int, message: str = "") -> web.Response:
-    response = page(status, pages.logout_page(guard.token, message, frame_ancestors=desk.frame_ancestors))
-    return _with_binding(response, guard)
-
-
-def _with_binding(response: web.Response, guard: FormGuard) -> web.Response:
-    if guard.set_cookie is not None:
-        response.headers.add("Set-Cookie", guard.set_cookie)
+    if len(desk.ways) > 1 and way.name != visit.last_way:
+        response.headers.add("Set-Cookie", last_way(desk, way))
     return response
 
 
 async def _onward(visit: Visit, session: Session) -> web.Response:
     """To where the person wanted to go, which QPS may know (it is then judged like any other text)."""
-    here, wanted = origin(visit.desk, visit.host), visit.state.next
+    wanted = visit.state.next
     if visit.from_qlik:
         told = (await visit.desk.target(session, visit.query)).partition("#")[0]
         target = next((told[len(one) :] for one in visit.desk.public_origins if told.startswith(f"{one}/")), "")
         wanted = target if safe_next(target, visit.desk.path) else wanted
-    return see_other(here + as_location(wanted))
-
-
-def _login_request(visit: Visit) -> LoginRequest:
-    return LoginRequest(visit.desk.name, visit.caller.address, visit.form, visit.query)
-
-
-def _sessions_sent(request: web.Request, desk: LoginDesk) -> tuple[str, ...]:
-    return tuple(cookie_values(request, desk.cookie_name)[:MOST_COOKIES])
-
-
-async def _living(desk: LoginDesk, ids: tuple[str, ...]) -> list[Session]:
-    found = [await desk.find(one) for one in ids]
-    return [session for session in found if session is not None]
-
-
-async def _logged_in(visit: Visit) -> Session | None:
-    """By one cookie of ours; a session that Qlik made (an anonymous one) is no login, and two cookies are none."""
-    found = await _living(visit.desk, visit.sessions) if len(visit.sessions) == 1 else []
-    return next((session for session in found if not session.by_qlik), None)
+    return see_other(visit.origin + as_location(wanted))

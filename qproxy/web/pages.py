@@ -7,10 +7,11 @@ a request brought along, except a typed user name, and every value goes through 
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -35,11 +36,58 @@ class Form:
     message: str = ""
     typed: str = ""
     method: str = ""
+    step: str = ""
+    title: str = ""
+    button: str = ""
+    other: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    title: str
+    icon: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """The ways to log in; `by_email`: or an e-mail address that says which one."""
+
+    choices: Sequence[Choice]
+    token: str
+    message: str = ""
+    by_email: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    text: str
+    word: str
+    request_id: str
+    again: str
+    other: str
 
 
 def login_page(form: Form, *, frame_ancestors: Sequence[str] = ()) -> tuple[Headers, bytes]:
     headers = _form_headers(frame_ancestors)
-    return headers, _render("login.html", title=TEXTS["login_title"], form=form)
+    title = TEXTS.get(form.title, form.title) or TEXTS["login_title"]
+    return headers, _render("login.html", title=title, form=form)
+
+
+def picker_page(picker: Picker, *, frame_ancestors: Sequence[str] = ()) -> tuple[Headers, bytes]:
+    headers = _form_headers(frame_ancestors)
+    return headers, _render("picker.html", title=TEXTS["login_title"], picker=picker)
+
+
+def refused_page(refused: Refused, *, frame_ancestors: Sequence[str] = ()) -> tuple[Headers, bytes]:
+    headers = _headers("text/html; charset=utf-8", frame_ancestors)
+    return headers, _render("refused.html", title=TEXTS["refused_title"], refused=refused)
+
+
+def sent_page(url: str, form: Mapping[str, str], *, frame_ancestors: Sequence[str] = ()) -> tuple[Headers, bytes]:
+    """A form that the person posts to an identity provider: the one page whose form may go to another host."""
+    headers = _headers("text/html; charset=utf-8", frame_ancestors, form_action=origin_of(url))
+    return headers, _render("sent.html", title=TEXTS["sent_title"], url=url, form=form)
 
 
 def logout_page(token: str, message: str = "", *, frame_ancestors: Sequence[str] = ()) -> tuple[Headers, bytes]:
@@ -107,24 +155,31 @@ def _form_headers(frame_ancestors: Sequence[str]) -> Headers:
     return _headers("text/html; charset=utf-8", frame_ancestors, referrer="strict-origin")
 
 
-def _headers(content_type: str, frame_ancestors: Sequence[str], *, referrer: str = "no-referrer") -> Headers:
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _headers(
+    content_type: str, frame_ancestors: Sequence[str], *, referrer: str = "no-referrer", form_action: str = "'self'"
+) -> Headers:
     return [
         ("Content-Type", content_type),
         ("Cache-Control", "no-store"),
-        ("Content-Security-Policy", _policy(tuple(frame_ancestors))),
+        ("Content-Security-Policy", _policy(tuple(frame_ancestors), form_action)),
         ("Referrer-Policy", referrer),
         ("X-Content-Type-Options", "nosniff"),
     ]
 
 
 @cache
-def _policy(frame_ancestors: tuple[str, ...]) -> str:
+def _policy(frame_ancestors: tuple[str, ...], form_action: str) -> str:
     """This host may always frame its pages: a login can be due within a frame of Qlik's own. Every ancestor counts, so
     within a portal these are the portal and this very host."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     ancestors = " ".join(("'self'", *frame_ancestors))
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action {form_action}; base-uri 'none'; "
         f"frame-ancestors {ancestors}"
     )
 

@@ -30,6 +30,24 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "throttled": "There were too many tries. Please wait before the next one.",
         "busy": "Many people are logging in at this moment. Please try again in a few seconds.",
         "unavailable": "Logging in is not possible at the moment. Please tell your administrator.",
+        "denied": "You are not allowed to use Qlik Sense here. Your administrator can tell you why.",
+        "rejected": (
+            "What came back from your organisation's login could not be trusted, so nobody was logged in. Please begin "
+            "again."
+        ),
+        "stale": "This login took too long, was done before, or began in another browser. Please begin again.",
+        "refused_title": "You are not logged in",
+        "again_button": "Try again",
+        # which way to log in
+        "login_choose": "How do you want to log in?",
+        "login_other": "Log in another way",
+        "login_email": "Your e-mail address",
+        "login_email_button": "Continue",
+        "login_no_way": "No way to log in is known for this address. Please choose one.",
+        "way_password_file": "User name and password",
+        "sent_title": "Almost there",
+        "sent_text": "Your organisation's login is the next step.",
+        "sent_button": "Continue",
         # logging out
         "logout_title": "Log out",
         "logout_question": "Do you want to log out of Qlik Sense?",
