@@ -21,6 +21,11 @@ class Clients:
         self._trusted = tuple(trusted)
         self._verdicts: dict[str, bool] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether anybody is trusted."""
+        return bool(self._trusted)
+
     def trusts(self, address: str) -> bool:
         if not self._trusted:
             return False

@@ -67,8 +67,9 @@ class Gate:
         header = head.cookie
         plain = vp.plain_cookies.get(header)
         if plain is not None:
-            session = vp.peek(plain)
-            if session is not None and not session.by_qlik and not _is_qlik_login(head.path):
+            session, path = vp.peek(plain), head.path
+            leads_to_login = _leads_to_login(path) if len(path) <= LONGEST_REMEMBERED else _is_qlik_login(path)
+            if session is not None and not session.by_qlik and not leads_to_login:
                 vp.touch(session)
                 return Admitted(session, header)
         ids = cookies.values(header, vp.cookie) if header else []

@@ -178,9 +178,15 @@ class StatusLine:
 class ResponseHead:
     """A response's head from Qlik. `written`: its status line and the lines that cross, as the browser gets them,
     without the last CRLF; `cookies`: the values of its Set-Cookie lines, in order; `declared`: the Content-Length that
-    the browser is told, b"" for none; `length` of the body: n bytes, CHUNKED or UNTIL_CLOSE."""
+    the browser is told, b"" for none; `length` of the body: n bytes, CHUNKED or UNTIL_CLOSE.
 
-    __slots__ = ("cookies", "declared", "keep_alive", "length", "named", "start", "status", "written")
+    `plain`: it names no place and sets no cookie. `ready`: instead of `written`, the head to its end, as a browser gets
+    it whose connection goes on.
+    """
+
+    __slots__ = (
+        "cookies", "declared", "keep_alive", "length", "named", "plain", "ready", "start", "status", "written",
+    )  # fmt: skip
 
     def __init__(
         self, start: StatusLine, written: bytes, named: dict[bytes, bytes], cookies: list[bytes] | None = None
@@ -193,6 +199,8 @@ class ResponseHead:
         self.declared = b""
         self.length = 0
         self.keep_alive = True
+        self.plain = False
+        self.ready = b""
 
 
 CHUNKED: Final = -1

@@ -107,7 +107,7 @@ class Tie:
     """
 
     keys: tuple[str, ...] = ()
-    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     check_at: float = 0.0
 
 

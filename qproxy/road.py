@@ -65,6 +65,7 @@ class Road:
     def __init__(self, vps: Mapping[str, VirtualProxy], surroundings: Surroundings) -> None:
         self._vps = vps
         self._routes = Routes({vp.config.prefix: vp.name for vp in vps.values()})
+        self._areas = self._routes.known
         self._guarded = {name.lower() for name in (*cookies.OWN_COOKIES, *(vp.cookie for vp in vps.values()))}
         self._around = surroundings
         self._scheme, _, self._host = surroundings.origin.partition("://")
@@ -72,17 +73,18 @@ class Road:
         self._run = secrets.token_hex(4)
         self._forwarded = lru_cache(maxsize=1024)(self._forwarded_lines)
         self._hosts = surroundings.hosts
-        self._client_of = surroundings.clients.of
+        self._client_of = surroundings.clients.of if surroundings.clients.any else None
         self._admit = surroundings.gate.admit
         self.own_pages = surroundings.own_pages
         self.finished = surroundings.finished
 
     def decide(self, head: RequestHead, record: Record) -> Decision | Awaitable[Decision]:
-        record.request_id = self._new_id()
-        record.client = self._client_of(record.peer, head)
+        record.request_id = f"{self._run}-{next(self._ids)}"
+        client_of = self._client_of
+        record.client = client_of(record.peer, head) if client_of is not None else record.peer
         if head.host not in self._hosts:
             raise Refused(Failure.MISDIRECTED, "Host is not a public name of qproxy")
-        area = self._routes.match(head.path)
+        area = self._areas.get(head.path) or self._routes.match(head.path)
         if area == OWN:
             return self._hand_over(head, record)
         vp = self._vps[area]
@@ -113,13 +115,11 @@ class Road:
             lambda answer: self._rewrite(vp, record, session, answer),
             vp.tunnels_of(session.id if session is not None else "") if head.websocket else None,
             session.id if session is not None else admitted.visitor,
+            head.method == b"DELETE",  # the hub's logout is one; of other answers a plain one needs no change
         )
 
     def _forwarded_lines(self, client: str) -> bytes:
         return headers.forwarded_lines(client, self._scheme, self._host)
-
-    def _new_id(self) -> str:
-        return f"{self._run}-{next(self._ids)}"
 
     # ways to turn away
 
@@ -134,7 +134,7 @@ class Road:
         return self._around.origin + self._around.links.login_location(vp.name, vp.path, b"")
 
     def refuse(self, failure: Failure, record: Record) -> Answer:
-        record.request_id = record.request_id or self._new_id()
+        record.request_id = record.request_id or f"{self._run}-{next(self._ids)}"
         record.client = record.client or record.peer
         vp = self._vps.get(record.vp)
         answer = self._page(failure, record.head, record.request_id, vp)

@@ -30,22 +30,22 @@ _DOTS = frozenset({b".", b".."})
 def check_target(target: bytes, path: bytes) -> None:
     """Raises Refused(BAD_TARGET) for a target, or its path, that qproxy and QPS might understand differently."""
     if len(path) <= LONGEST_REMEMBERED:
-        _check_remembered(path)
+        check_short_path(path)
     else:
-        _check_path(path)
+        check_path(path)
     if b"#" in target:
         raise Refused(Failure.BAD_TARGET, "the target holds a fragment")
 
 
-def _check_path(path: bytes) -> None:
+def check_path(path: bytes) -> None:
     if not path.startswith(b"/"):
         raise Refused(Failure.BAD_TARGET, "the target is not a path")
     if _SUSPECT.search(path) is not None:
         _check_suspect(path)
 
 
-_check_remembered = lru_cache(maxsize=MOST_REMEMBERED)(_check_path)
-"""A path that was good is good again; what is refused is not remembered."""
+check_short_path = lru_cache(maxsize=MOST_REMEMBERED)(check_path)
+"""For one of at most LONGEST_REMEMBERED bytes: what was good is good again; what is refused is not remembered."""
 
 
 def _check_suspect(path: bytes) -> None:
@@ -69,24 +69,25 @@ def _readings(segment: bytes) -> Iterator[bytes]:
 class Routes:
     """The areas of the public host: `match` gives OWN, the key of a virtual proxy, or raises Refused(UNKNOWN_PATH)."""
 
-    __slots__ = ("_by_prefix", "_default", "_known", "_reserved")
+    __slots__ = ("_by_prefix", "_default", "_reserved", "known")
 
     def __init__(self, names_by_prefix: Mapping[str, str]) -> None:
         self._default = names_by_prefix.get("")
         self._by_prefix = {prefix.encode(): name for prefix, name in names_by_prefix.items() if prefix}
         self._by_prefix[OWN.encode()] = OWN
         self._reserved = frozenset(self._by_prefix)
-        self._known: dict[bytes, str] = {}
+        self.known: dict[bytes, str] = {}
+        """The areas of paths that were asked for before."""
 
     def match(self, path: bytes) -> str:
         """`path` is raw, begins with "/", has no query and has passed check_target."""
-        area = self._known.get(path)
+        area = self.known.get(path)
         if area is None:
             area = self._match(path)
             if len(path) <= LONGEST_REMEMBERED:
-                if len(self._known) >= MOST_REMEMBERED:
-                    self._known.clear()
-                self._known[path] = area
+                if len(self.known) >= MOST_REMEMBERED:
+                    self.known.clear()
+                self.known[path] = area
         return area
 
     def _match(self, path: bytes) -> str:

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from qproxy.auth.mapping import Denied, Identity, identify
@@ -95,6 +96,8 @@ class VirtualProxy:
         self.strip = frozenset(name.lower().encode() for name in config.strip_headers)
         self.one_host = _one_host(config, public)
         self.sessions = opened.sessions
+        self.peek: Callable[[str], Session | None] = partial(opened.sessions.peek, config.name)
+        """The living session with that id if it is known here; it never waits."""
         self.pool = opened.pool
         self.mode = opened.mode
         self._observer = opened.observer
@@ -128,9 +131,6 @@ class VirtualProxy:
             self.plain_cookies[header] = session_id
 
     # sessions: found, opened, ended
-
-    def peek(self, session_id: str) -> Session | None:
-        return self.sessions.peek(self.name, session_id)
 
     def touch(self, session: Session) -> None:
         """A sign of life of a session that was just found; the store learns of it later."""

@@ -204,3 +204,22 @@ def test_what_is_remembered_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 def test_two_cookie_lines_are_joined_in_their_order() -> None:
     for _ in range(2):
         assert request("Cookie: a=1", "COOKIE: b=2", "Cookie: c=3").cookie == b"a=1; b=2; c=3"
+
+
+def test_a_nul_does_not_stand_for_a_cookie_that_was_left_out() -> None:
+    read_request(b"GET / HTTP/1.1\r\nHost: nul.example\r\nCookie: a=b\r\nX-One: 1\r\n\r\n")
+    with pytest.raises(Refused):
+        read_request(b"GET / HTTP/1.1\r\nHost: nul.example\0\nX-One: 1\r\n\r\n")
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\0", b"\rX", b"\r\r\n"])
+def test_a_cookie_that_ends_oddly_is_never_taken_for_one_that_was_read_before(end: bytes) -> None:
+    read_request(b"GET / HTTP/1.1\r\nHost: odd.example\r\nCookie: a=b\r\nX-One: 1\r\n\r\n")
+    with pytest.raises(Refused):
+        read_request(b"GET / HTTP/1.1\r\nHost: odd.example\r\nCookie: a=b" + end + b"X-One: 1\r\n\r\n")
+
+
+def test_a_request_line_with_two_cr_is_never_taken_for_one_that_was_read_before() -> None:
+    read_request(b"GET / HTTP/1.1\r\nCookie: a=b\r\nHost: first.example\r\n\r\n")
+    with pytest.raises(Refused):
+        read_request(b"GET / HTTP/1.1\r\r\nCookie: a=b\r\nHost: first.example\r\n\r\n")

@@ -225,3 +225,35 @@ def test_what_is_remembered_of_answers_stays_bounded(monkeypatch: pytest.MonkeyP
     for number in range(7):
         answer(f"X: {number}")
     assert len(response._blocks) <= 3
+
+
+DATED = "Date: Mon, 23 Nov 2026 00:00:00 GMT"
+LINES = ["X-Cut: 1", DATED, "Content-Length: 3"]
+ORDERS = [[LINES[k] for k in order] for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))]
+
+
+@pytest.mark.parametrize("lines", ORDERS)
+def test_what_was_read_before_is_read_alike_with_another_date_and_length(lines: list[str]) -> None:
+    first, again = (answer(*lines) for _ in range(2))
+    changed = answer(*[line.replace("00:00:00", "11:11:11").replace("h: 3", "h: 44") for line in lines])
+    written = [write_response(head, chunked=False, close=False) for head in (first, again)]
+    assert written[0] == written[1]
+    assert (changed.length, changed.declared) == (44, b"44")
+    assert b"11:11:11" in write_response(changed, chunked=False, close=True)
+
+
+@pytest.mark.parametrize("lines", ORDERS)
+@pytest.mark.parametrize("odd", ["\r", "\n", "\0"])
+def test_a_line_that_ends_oddly_is_never_taken_for_one_that_was_read_before(lines: list[str], odd: str) -> None:
+    answer(*lines)
+    for number in range(3):
+        broken = [line + odd * (place == number) for place, line in enumerate(lines)]
+        with pytest.raises(Refused):
+            answer(*broken)
+
+
+def test_a_cookie_that_is_added_to_a_remembered_head_crosses() -> None:
+    head = [answer(*LINES) for _ in range(2)][1]
+    head.cookies.append(b"a=1")
+    written = write_response(head, chunked=False, close=False)
+    assert written.count(b"Content-Length: 3\r\n") == written.count(b"Set-Cookie: a=1\r\n") == 1

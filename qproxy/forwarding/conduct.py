@@ -43,7 +43,8 @@ class Forward:
     """Pass the request on: to a node of `pool`, with these header fields (each line with its CRLF; no framing).
 
     `rewrite` changes the answer's head in place before it goes to the browser, or gives an Answer to send instead;
-    `owner` is needed on an upgrade only; requests of one `affinity` go to one node ("": to any).
+    without `sees_all` it does not see one that is plain; `owner` is needed on an upgrade only; requests of one
+    `affinity` go to one node ("": to any).
     """
 
     pool: "Pool"
@@ -51,6 +52,7 @@ class Forward:
     rewrite: Callable[[ResponseHead], Answer | None]
     owner: TunnelOwner | None
     affinity: str = ""
+    sees_all: bool = True
 
 
 @dataclass(slots=True)

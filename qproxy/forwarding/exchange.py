@@ -188,9 +188,12 @@ class Exchange:
     def answered(self, head: ResponseHead) -> bool:
         """The answer's head is there; whether its body is wanted."""
         self.record.first_byte = self.downstream.listener.loop.time()
-        if not self._rewritten(head):
+        assert self._forward is not None
+        if (self._forward.sees_all or not head.plain) and not self._rewritten(head):
             return False
-        self._close = self._ends_here
+        body = self._body
+        if self.downstream.closing or self.head.websocket or not (body is None or body.done):
+            self._close = True
         if head.length < 0:
             self._chunk_out = self.head.minor == 1
             self._close = self._close or not self._chunk_out

@@ -28,7 +28,8 @@ LONGEST_BLOCK: Final = 2048
 _COOKIE: Final = b"\r\nCookie: "
 PRINTED = bytes([9, *range(32, 127), *range(128, 256)])
 """All bytes that a field value may hold."""
-_VISIBLE = bytes(range(33, 127))
+_VISIBLE = bytes(byte for byte in range(33, 127) if byte != 0x23)
+"""What a target may hold that is only looked at here: all that is printed but "#"."""
 _VERSIONS = frozenset({b"HTTP/1.1", b"HTTP/1.0"})
 ZERO: Final = 0x30
 _PLAIN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -59,13 +60,10 @@ def recall(raw: bytes) -> RequestHead | None:
     The rest must be, byte for byte, what both judges let pass before; so `raw` holds one head and nothing behind it.
     Raises Refused for a target that may not pass.
     """
-    end = raw.find(b"\r\n")
-    parts = raw[:end].split(b" ")
-    if len(parts) != 3:
-        return None
-    cookie, rest = _without_cookie(raw, end)
+    line, cookie, rest = _without_cookie(raw)
     block = _blocks.get(rest)
-    if block is None:
+    parts = line.split(b" ")
+    if block is None or len(parts) != 3:
         return None
     method, target, version = parts
     if method not in _PLAIN_METHODS or version not in _VERSIONS or target[:1] != b"/":
@@ -73,18 +71,27 @@ def recall(raw: bytes) -> RequestHead | None:
     if target.translate(None, _VISIBLE) or cookie.translate(None, PRINTED):
         return None
     head = RequestHead(method, target, block, cookie.strip(b" \t"))
-    routing.check_target(target, head.path)
+    path = head.path
+    if len(path) <= routing.LONGEST_REMEMBERED:
+        routing.check_short_path(path)
+    else:
+        routing.check_path(path)
     return head
 
 
-def _without_cookie(raw: bytes, end: int) -> tuple[bytes, bytes]:
-    """The value of the first Cookie field, and what is left of the head behind the request line (which ends at `end`)
-    but its minor version, which stands first."""
-    start = raw.find(_COOKIE, end)
-    if start < 0:
-        return b"", raw[end - 1 :]
-    stop = raw.find(b"\r\n", start + 2)
-    return raw[start + len(_COOKIE) : stop], raw[end - 1 : start] + raw[stop:]
+def _without_cookie(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """A head's request line, the value of its first Cookie field, and all that is left: with the minor version before
+    it, and a NUL, which no good head holds, for the field (without one they begin with another byte than LF).
+
+    Lines are cut at the CR alone, which stays where the cut-off line is not the last one: behind a CR without its LF
+    nothing looks like what was left of a good head.
+    """
+    before, found, behind = raw.partition(_COOKIE)
+    line, end, before = before.partition(b"\r")
+    if not found:
+        return line, b"", line[-1:] + b"-" + before
+    cookie, _, behind = behind.partition(b"\r")
+    return line, cookie, line[-1:] + end + before + b"\0" + behind
 
 
 def read_request(raw: bytes) -> RequestHead:
@@ -115,7 +122,7 @@ def _read_afresh(raw: bytes) -> RequestHead:
     if b"upgrade" in named:
         _check_upgrade(head)
     elif named.keys().isdisjoint(_NOT_REMEMBERED) and len(lines) < MOST_FIELDS:
-        _remember(_without_cookie(raw, end)[1], block)
+        _remember(_without_cookie(raw)[2], block)
     return head
 
 

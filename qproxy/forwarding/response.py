@@ -20,6 +20,8 @@ LONGEST_BLOCK: Final = 1024
 
 _DATE: Final = b"\r\nDate: "
 _LENGTH: Final = b"\r\nContent-Length: "
+_LENGTH_LINE: Final = _LENGTH[1:]
+"""The date's line may end right before it."""
 LONGEST_LENGTH: Final = 18
 _BODYLESS_STATUS = frozenset({204, 304})
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -31,13 +33,15 @@ class AnswerBlock:
     """What an accepted answer's head says, but for the values of its first `Date: ` and `Content-Length: ` lines.
 
     `before` and `behind`: what the browser gets on either side of the date; `varies`: whether there is such a length
-    line. Shared by all answers with the same bytes, so nothing here may be changed in place.
+    line, which `tail` then goes on to. Shared by all answers with the same bytes, so nothing here may be changed in
+    place.
     """
 
-    __slots__ = ("before", "behind", "bodyless", "declared", "keep_alive", "length", "named", "start", "varies")
+    __slots__ = ("before", "behind", "bodyless", "declared", "keep_alive", "length", "named", "start", "tail", "varies")
 
     def __init__(self, head: ResponseHead, dated: bool, varies: bool) -> None:
         self.before, self.behind = _around_date(head.written) if dated else (head.written, b"")
+        self.tail = self.behind + _LENGTH
         self.start = head.start
         self.named = head.named
         self.length = head.length
@@ -78,31 +82,35 @@ def read_response(raw: bytes, method: bytes) -> ResponseHead:
         return head
     if date.translate(None, PRINTED) or (block.varies and not (length.isdigit() and len(length) <= LONGEST_LENGTH)):
         return _read_afresh(raw, method)
-    head = ResponseHead(block.start, block.before + date + block.behind, block.named)
+    head = ResponseHead(block.start, b"", block.named)
+    head.plain = True
     head.keep_alive = block.keep_alive
-    if not block.varies:
-        length = block.declared
+    if block.varies and block.declared:
+        head.declared = length
+        head.length = 0 if block.bodyless else int(length)
+        head.ready = b"".join((block.before, date, block.tail, length, HEAD_END))
+    else:
+        head.declared = block.declared
         head.length = block.length
-    elif not block.bodyless:
-        head.length = int(length)
-    head.declared = length if block.declared else b""
+        head.written = block.before + date + block.behind
     return head
 
 
 def _without_varying(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    """A head without the values of its first `Date: ` and `Content-Length: ` lines; these values, b"" for none."""
-    date = length = b""
-    start = raw.find(_DATE)
-    if start >= 0:
-        start += 8
-        end = raw.find(b"\r\n", start)
-        date, raw = raw[start:end], raw[:start] + raw[end:]
-    start = raw.find(_LENGTH)
-    if start >= 0:
-        start += 18
-        end = raw.find(b"\r\n", start)
-        length, raw = raw[start:end], raw[:start] + raw[end:]
-    return raw, date, length
+    """A head without the values of its first `Date: ` and `Content-Length: ` lines; these values, b"" for none.
+
+    Lines are cut at the CR alone, which stays where the cut-off line may be the last one: behind a CR without its LF
+    nothing looks like what was left of a good head.
+    """
+    before, dated, behind = raw.partition(_DATE)
+    date, _, behind = behind.partition(b"\r")
+    between, found, rest = behind.partition(_LENGTH_LINE)
+    if found:
+        length, _, rest = rest.partition(b"\r")
+        return before + dated + between + found + rest, date, length
+    first, found, before = before.partition(_LENGTH)
+    length, end, before = before.partition(b"\r")
+    return first + found + end + before + dated + behind, date, length
 
 
 def _remember(rest: bytes, block: AnswerBlock) -> None:
@@ -171,8 +179,10 @@ def _response_length(head: ResponseHead, method: bytes) -> int:
 
 def write_response(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     """The head as the browser gets it. `chunked`: how the body will be framed when its length is not known."""
+    if head.ready and not head.cookies:
+        return head.ready[:-2] + b"Connection: close" + HEAD_END if close else head.ready
     named = head.named
-    parts = [head.written]
+    parts = [head.written or head.ready[: -len(_LENGTH + head.declared + HEAD_END)]]
     if head.cookies:
         parts.extend([b"Set-Cookie: " + cookie for cookie in head.cookies])
     if b"location" in named:

@@ -35,7 +35,9 @@ def _q(text: str, longest: int = LONGEST_WORD) -> str:
 def json_form(record: Record) -> str:
     """One JSON object and a newline."""
     r = record
-    failure = r.failure
+    failure, head = r.failure, r.head
+    target = NOTHING if head is None else head.target
+    shown = _remembered_target(target) if len(target) <= LONGEST_REMEMBERED else _target(target)
     started = r.started
     seconds = r.ended - started if r.ended > started else 0.0
     took = tenths(int(seconds * 10_000 + 0.5))
@@ -44,14 +46,9 @@ def json_form(record: Record) -> str:
     tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
     return (
         f'{{"time":"{stamp(r.time - seconds)}","id":{_q(r.request_id)},"status":{r.status},'
-        f'"target":{_target_of(r)},"received":{r.bytes_in},"sent":{r.bytes_out},'
+        f'"target":{shown},"received":{r.bytes_in},"sent":{r.bytes_out},'
         f'"seconds":{took},"first_byte":{first_byte},"failure":{ended},{_who_of(r)}{tunnel}}}\n'
     )
-
-
-def _target_of(record: Record) -> str:
-    target = NOTHING if record.head is None else record.head.target
-    return _remembered_target(target) if len(target) <= LONGEST_REMEMBERED else _target(target)
 
 
 def _target(target: bytes) -> str:
