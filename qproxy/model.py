@@ -88,6 +88,12 @@ class End(StrEnum):
     PROVIDER = "provider"
     """The identity provider ended it, or says that the login no longer stands."""
 
+    @classmethod
+    def of(cls, word: str) -> "End":
+        """For what a store kept: a newer qproxy beside this one may know more words, and a session that ended by one of
+        them has ended all the same."""
+        return cls(word) if word in cls._value2member_map_ else cls.LOGOUT
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:

@@ -82,3 +82,12 @@ def test_a_session_shows_its_id_only_as_a_hash() -> None:
     assert session().short == short_hash("id-1")
     assert len(session().short) == 8
     assert "id-1" not in repr(session())
+
+
+@pytest.mark.parametrize("why", End)
+def test_a_word_of_a_store_is_the_end_that_it_names(why: End) -> None:
+    assert End.of(why.value) is why
+
+
+def test_an_end_that_a_newer_qproxy_knows_is_an_end_here_too() -> None:
+    assert End.of("a word of next year") is End.LOGOUT

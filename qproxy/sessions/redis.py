@@ -273,4 +273,4 @@ async def _run(script: Script, keys: Sequence[str], arguments: tuple[Any, ...], 
 
 def _tombstone(left: bytes) -> Tombstone:
     mark, why, at, rest = left.split(b" ", 3)
-    return Tombstone(int(mark), rest[32:].decode(), rest[:32], float(at), End(why.decode()))
+    return Tombstone(int(mark), rest[32:].decode(), rest[:32], float(at), End.of(why.decode()))

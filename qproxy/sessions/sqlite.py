@@ -185,7 +185,7 @@ def _mark(connection: sqlite3.Connection) -> int:
 
 def _ended_since(mark: int, connection: sqlite3.Connection) -> list[Tombstone]:
     rows = connection.execute("SELECT mark, vp, key, at, why FROM ended WHERE mark > ? ORDER BY mark", (mark,))
-    return [Tombstone(number, vp, key, at, End(why)) for number, vp, key, at, why in rows]
+    return [Tombstone(number, vp, key, at, End.of(why)) for number, vp, key, at, why in rows]
 
 
 def _forget_ended(before: float, connection: sqlite3.Connection) -> None:
