@@ -14,7 +14,9 @@ from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.way import Way
 from qproxy.config import LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
+from qproxy.config.login_models import SamlLogin
 from qproxy.notes import Notes
+from qproxy.secret_files import read_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,23 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
     return PasswordFile(login.file, name=login.known_as, passwords=supplies.passwords, throttle=throttle)
 
 
+def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    from qproxy.auth.saml import Saml, Wishes  # noqa: PLC0415 - needs what the extra [saml] installs
+    from qproxy.auth.saml_messages import ServiceProvider  # noqa: PLC0415
+
+    provider = ServiceProvider(
+        login.idp_metadata.read_text(encoding="utf-8"),
+        login.entity_id or "",
+        login.certificate.read_text(encoding="ascii") if login.certificate else "",
+        read_secret(login.key) if login.key else "",
+        login.name_id_format or "",
+        login.encrypted,
+    )
+    wishes = Wishes(login.user_attribute or "", login.unsolicited)
+    return Saml(login.known_as, provider, wishes, supplies.notes, supplies.clock)
+
+
 OPENERS: Mapping[type[Any], Opener] = {
     PasswordFileLogin: _password_file,
+    SamlLogin: _saml,
 }

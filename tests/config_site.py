@@ -73,6 +73,10 @@ class ConfigSite:
                 blob.write_to_path(certs / f"{name}.pem", append=number > 0)
         (certs / "session.key").write_text(secrets.token_hex(32))
         (certs / "old-session.key").write_text(secrets.token_urlsafe(32))
+        saml = authority.issue_cert("bi.example.com", not_after=not_after, key_type=trustme.KeyType.RSA)
+        saml.private_key_pem.write_to_path(certs / "saml_key.pem")
+        saml.cert_chain_pems[0].write_to_path(certs / "saml.pem")
+        (certs / "idp.xml").write_text("<md:EntityDescriptor><md:IDPSSODescriptor/></md:EntityDescriptor>")
         for name in ("sales", "finance"):
             (state / f"{name}.users").write_text("")
         for path in [*certs.iterdir(), *state.iterdir()]:

@@ -216,8 +216,8 @@ SALES_ROWS = [
     (
         "method",
         "anonymous:",
-        "login: [{method: ldap, file: x}]\nanonymous:",
-        "5:18: login[0].method: must be 'password_file'",
+        "login: [{method: nis, file: x}]\nanonymous:",
+        "5:18: login[0].method: must be one of 'password_file'",
     ),
     (
         "method key",

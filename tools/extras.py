@@ -77,6 +77,7 @@ PARTS = (
     Part("nginx", "tests/bench/test_peers.py", on_path("nginx"), ("nginx-light",)),
     Part("haproxy", "tests/bench/test_peers.py", on_path("haproxy"), ("haproxy",)),
     Part("wrk", "tests/bench/test_without_cc.py", on_path("wrk"), ("wrk",)),
+    Part("xmlsec1", "tests/test_saml.py", on_path("xmlsec1"), ("xmlsec1",)),
     Part("cc", "tests/bench", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
     Part("node", "tests marked clients", on_path("node", "npm"), ("nodejs", "npm")),
     Part("npm-clients", "tests marked clients", npm_clients_installed),

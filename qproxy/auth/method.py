@@ -148,6 +148,8 @@ class Call:
     address: str
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw_query: str = field(default="", repr=False)
+    """The query as it came: what a signature is over."""
     sessions: tuple[Session, ...] = ()
     """The living sessions whose cookies the browser sent."""
 

@@ -102,7 +102,7 @@ def _pair(file: str, path: KeyPath, pair: _Pair, now: datetime) -> Iterator[Find
     except SecretError as error:
         yield Finding(file, (*path, at), str(error))
     if chain and public:
-        yield from (Finding(file, (*path, at), text) for text in _together(pair, _spki(chain[0]) == public, password))
+        yield from (Finding(file, (*path, at), text) for text in _together(pair, spki(chain[0]) == public, password))
 
 
 def _together(pair: _Pair, fits: bool, password: str | None) -> Iterator[str]:
@@ -150,7 +150,8 @@ def read_public_half(path: Path, password: str | None, setting: str = "key_passw
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _spki(certificate: x509.Certificate) -> bytes:
+def spki(certificate: x509.Certificate) -> bytes:
+    """The public key (DER); b"" for one that is not known here."""
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except _ODD:

@@ -39,7 +39,19 @@ class PasswordFileLogin(LoginPart):
     file: FilePath = Field(description="That file; `qproxy users` edits it.")
 
 
-LoginConfig = PasswordFileLogin
+class SamlLogin(LoginPart):
+    method: Literal["saml"] = Field(description="A SAML 2.0 identity provider.")
+    idp_metadata: FilePath = Field(description="The identity provider's metadata, an XML file.")
+    entity_id: Line | None = Field(default=None, description="Our name at the provider; by default our metadata's URL.")
+    certificate: FilePath | None = Field(default=None, description="PEM file: for signing requests and decrypting.")
+    key: FilePath | None = Field(default=None, description="PEM file of its private key.")
+    encrypted: Flag = Field(default=False, description="Refuse assertions that are not encrypted.")
+    name_id_format: Line | None = Field(default=None, description="The NameID format to ask for, as a URN.")
+    user_attribute: Line | None = Field(default=None, description="The attribute with the user id, not the NameID.")
+    unsolicited: Flag = Field(default=False, description="Take logins that the provider begins.")
 
-LOGINS: tuple[type[LoginPart], ...] = (PasswordFileLogin,)
+
+LoginConfig = Annotated[PasswordFileLogin | SamlLogin, Field(discriminator="method")]
+
+LOGINS: tuple[type[LoginPart], ...] = (PasswordFileLogin, SamlLogin)
 """Each has a page in docs/logins."""

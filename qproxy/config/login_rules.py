@@ -5,12 +5,16 @@ A method whose keys need more than their shapes has a row in FILES or RULES. Not
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from qproxy.config.login_models import PasswordFileLogin
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from qproxy.config.files import read_certificates, read_public_half, spki
+from qproxy.config.login_models import PasswordFileLogin, SamlLogin
 from qproxy.config.models import VirtualProxyConfig
 from qproxy.config.rules import Finding
-from qproxy.secret_files import SecretError, read_secret
+from qproxy.secret_files import SecretError, read_secret, read_text
 from qproxy.settings import KeyPath
 
 
@@ -43,8 +47,40 @@ def _password_file(file: str, path: KeyPath, login: PasswordFileLogin, _: dateti
         yield Finding(file, (*path, "file"), str(error))
 
 
-RULES: Mapping[type[Any], Callable[[VirtualProxyConfig, KeyPath, Any], Iterator[Finding]]] = {}
+def _saml(vp: VirtualProxyConfig, path: KeyPath, login: SamlLogin) -> Iterator[Finding]:
+    if (login.certificate is None) is not (login.key is None):
+        yield Finding(vp.name, path, "needs certificate and key together, or neither")
+    if login.encrypted and login.key is None:
+        yield Finding(vp.name, (*path, "encrypted"), "needs certificate and key: nobody else could decrypt")
+
+
+def _saml_files(file: str, path: KeyPath, login: SamlLogin, _: datetime) -> Iterator[Finding]:
+    try:
+        if "IDPSSODescriptor" not in read_text(login.idp_metadata):
+            text = f"{login.idp_metadata} is no metadata of an identity provider: it has no IDPSSODescriptor"
+            yield Finding(file, (*path, "idp_metadata"), text)
+    except SecretError as error:
+        yield Finding(file, (*path, "idp_metadata"), str(error))
+    if login.certificate and login.key:
+        yield from _rsa_pair(file, path, login.certificate, login.key)
+
+
+def _rsa_pair(file: str, path: KeyPath, certificate: Path, key: Path) -> Iterator[Finding]:
+    try:
+        shown = read_certificates(certificate)[0]
+        if not isinstance(shown.public_key(), RSAPublicKey):
+            yield Finding(file, (*path, "certificate"), "must be of an RSA key: identity providers take no other")
+        elif spki(shown) != read_public_half(key, None, ""):
+            yield Finding(file, (*path, "key"), f"{key} is not the key of {certificate}")
+    except SecretError as error:
+        yield Finding(file, (*path, "key"), str(error))
+
+
+RULES: Mapping[type[Any], Callable[[VirtualProxyConfig, KeyPath, Any], Iterator[Finding]]] = {
+    SamlLogin: _saml,
+}
 
 FILES: Mapping[type[Any], Callable[[str, KeyPath, Any, datetime], Iterator[Finding]]] = {
     PasswordFileLogin: _password_file,
+    SamlLogin: _saml_files,
 }

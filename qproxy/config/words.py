@@ -38,6 +38,9 @@ def explain(error: ErrorDetails, document: Document, model: type[BaseModel]) -> 
     missing = kind == "missing"
     if missing:
         path = (*path, str(error["loc"][-1]))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tag = (*path, error["ctx"]["discriminator"].strip("'"))
+        path = tag if tag in document.places else path
     if any(path[:length] in document.flawed for length in range(len(path) + 1)):
         return None
     if kind == "extra_forbidden":
@@ -59,9 +62,9 @@ def _path_in(document: Document, loc: Iterable[str | int]) -> KeyPath:
 def _words(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "union_tag_invalid":
-        return f"names no {context['discriminator'].strip(chr(39))} that there is: {context['expected_tags']}"
+        return f"must be one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
-        return f"does not say which {context['discriminator'].strip(chr(39))} it means"
+        return f"does not say which {context['discriminator']} it means"
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":

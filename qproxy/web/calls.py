@@ -43,7 +43,8 @@ async def _call(request: web.Request, desk: LoginDesk, way: Way) -> Call:
     here = f"{origin(desk, request.host)}{login_path(desk)}/{way.name}"
     sessions = tuple(await living(desk, sessions_sent(request, desk)))
     verb = request.match_info["verb"]
-    return Call(verb, request.method, here, request[CALLER].address, request.query, form, sessions)
+    raw = request.rel_url.raw_query_string
+    return Call(verb, request.method, here, request[CALLER].address, request.query, form, raw, sessions)
 
 
 def _response(reply: Reply) -> web.Response:
