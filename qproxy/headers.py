@@ -67,6 +67,7 @@ _PROTECTED = frozenset(
 """Names that Connection may not nominate for removal: that would take away what QPS's or our checks rest on."""
 
 _NAME = re.compile(rb"[A-Za-z0-9-]+")
+_LANGUAGES = re.compile(rb"^accept-language:(.*)\r$", re.IGNORECASE | re.MULTILINE)
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Field = tuple[Rule, bytes, bytes]
@@ -288,6 +289,11 @@ def without_named(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
 def whole(lines: Iterable[bytes]) -> bytes:
     """Header lines, each with its CRLF."""
     return b"".join([line + b"\r\n" for line in lines])
+
+
+def accepted_languages(crossing: bytes) -> str:
+    """The value of Accept-Language among such lines, "" without one. For what goes wrong: no other request pays."""
+    return ", ".join(value.decode("latin-1").strip() for value in _LANGUAGES.findall(crossing))
 
 
 def to_upstream(

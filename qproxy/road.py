@@ -54,7 +54,8 @@ class Surroundings:
     links: DeepLinks
     gate: Gate
     not_accepted: NotAccepted
-    failure_page: FailurePage
+    failure_page: Callable[[str, str], FailurePage]
+    """Of a virtual proxy, or "", and for that Accept-Language."""
     own_pages: Callable[[], asyncio.Protocol]
     finished: Callable[[Record], None]
 
@@ -152,7 +153,8 @@ class Road:
         vp: VirtualProxy | None,
         login: str | None = None,
     ) -> Answer:
-        lines, body = self._around.failure_page(
+        accepted = headers.accepted_languages(head.crossing) if head is not None else ""
+        lines, body = self._around.failure_page(vp.name if vp is not None else "", accepted)(
             failure,
             request_id,
             html=head is not None and is_navigation(head),

@@ -46,10 +46,11 @@ from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.internal_protocol import listen
+from qproxy.web.look import Looks
 from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
-from qproxy.web.pages import failure_page
+from qproxy.web.pages import failure_pages
 from qproxy.web.session_module import Asked, SessionModule
 from qproxy.web.signature import Signatures
 from qproxy.web.status import Status
@@ -80,6 +81,7 @@ class Server:
         self.vps: dict[str, VirtualProxy] = {}
         self._closing = contextlib.AsyncExitStack()
         self._draining = False
+        self.looks = Looks()
         self._look_at_certificates = 0.0
         self._throttles: dict[Path, Throttle] = {}
 
@@ -198,7 +200,7 @@ class Server:
         login_keys = LoginKeys(self.keys.current)
         self.keys.tell(login_keys.use_keys)
         transactions = Transactions(login_keys, self._supplies.notes, self.clock)
-        pages = login_app(self.vps, login_keys, transactions, identify)
+        pages = login_app(self.vps, login_keys, transactions, identify, self.looks)
         pages.middlewares.insert(0, logged(self.observer, self.clock))
         runner = web.AppRunner(pages, access_log=None)
         await runner.setup()
@@ -216,7 +218,7 @@ class Server:
     def _surroundings(self, clients: Clients, links: DeepLinks, runner: web.AppRunner) -> Surroundings:
         def own_pages() -> asyncio.Protocol:
             assert runner.server is not None
-            return OwnPagesProtocol(runner.server)
+            return OwnPagesProtocol(runner.server, self.looks)
 
         public = self.config.server.public
         return Surroundings(
@@ -226,7 +228,7 @@ class Server:
             links=links,
             gate=Gate(self.observer.metrics.store_error),
             not_accepted=NotAccepted(self.module.memory.asked, self.config.server.internal.session_module, self.clock),
-            failure_page=failure_page,
+            failure_page=failure_pages(self.looks),
             own_pages=own_pages,
             finished=self.ledger.finished,
         )

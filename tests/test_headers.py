@@ -249,3 +249,9 @@ def test_tokens_are_lower_case_and_never_empty() -> None:
 
 def test_the_path_is_the_target_up_to_the_query() -> None:
     assert RequestHead(b"GET", b"/a%3Fb?c?d", FieldBlock(1, b"", {})).path == b"/a%3Fb"
+
+
+def test_the_languages_that_a_browser_asks_for_are_found_in_lines_that_cross() -> None:
+    lines = b"Accept: */*\r\nAccept-Language: de-CH,de;q=0.9\r\nX-Accept-Language: fr\r\naccept-language:\tsv\r\n"
+    assert headers.accepted_languages(lines) == "de-CH,de;q=0.9, sv"
+    assert headers.accepted_languages(b"Accept: */*\r\n") == ""

@@ -10,12 +10,13 @@ import pytest
 
 from qproxy.auth import Field, Reason
 from qproxy.errors import Blame, Failure
-from qproxy.web.pages import RELOADING, Form, Headers, failure_page, logged_out_page, login_page, logout_page
-from qproxy.web.texts import TEXTS
+from qproxy.web.look import PLAIN
+from qproxy.web.pages import RELOADING, Form, Page, failure_page, logged_out_page, login_page, logout_page
+from qproxy.web.texts.en import TEXTS
 
 FIELDS = (Field("name", "name", "username"), Field("password", "password", "current-password", secret=True))
 HOSTILE = "\"'><script>alert(1)</script>{{7*7}}"
-Page = tuple[Headers, bytes]
+ENGLISH = PLAIN.of("", "en")
 
 
 class Outline(HTMLParser):
@@ -42,15 +43,15 @@ class Outline(HTMLParser):
 
 
 def form(message: str = "", typed: str = "") -> Page:
-    return login_page(Form(FIELDS, "f" * 64, message, typed))
+    return login_page(ENGLISH, Form(FIELDS, "f" * 64, message, typed))
 
 
 PAGES = {
     "login": form(),
     "refused": form("No.", "ann"),
-    "logout": logout_page("f" * 64),
-    "logged out": logged_out_page("/qproxy/login/sales"),
-    **{failure.word: failure_page(failure, "abc123", html=True, login_url="/login") for failure in Failure},
+    "logout": logout_page(ENGLISH, "f" * 64),
+    "logged out": logged_out_page(ENGLISH, "/qproxy/login/sales"),
+    **{failure.word: failure_page(ENGLISH, failure, "abc123", html=True, login_url="/login") for failure in Failure},
 }
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
@@ -97,7 +98,7 @@ def test_pages_with_a_form_give_the_origin_away_lest_browsers_hide_it_from_us_to
 
 
 def test_a_portal_that_may_embed_the_pages_is_named_beside_qliks_own_frames() -> None:
-    headers, _ = login_page(Form(FIELDS, "t"), frame_ancestors=["https://portal.example"])
+    headers, _ = login_page(ENGLISH, Form(FIELDS, "t"), frame_ancestors=["https://portal.example"])
     assert dict(headers)["Content-Security-Policy"].endswith("frame-ancestors 'self' https://portal.example")
 
 
@@ -131,13 +132,13 @@ def test_a_refusal_is_read_aloud_and_stands_in_the_title() -> None:
 
 
 def test_nothing_typed_or_said_becomes_markup() -> None:
-    page = login_page(Form((Field(HOSTILE, HOSTILE),), HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+    page = login_page(ENGLISH, Form((Field(HOSTILE, HOSTILE),), HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     assert Outline(page).all("script") == []
     assert b"49" not in re.sub(rb"<style>.*?</style>", b"", page[1], flags=re.DOTALL)
 
 
 def test_a_failure_names_itself_the_request_and_the_way_on() -> None:
-    text = failure_page(Failure.UPSTREAM_TLS, "abc123", html=True, login_url="/go?a&b")[1].decode()
+    text = failure_page(ENGLISH, Failure.UPSTREAM_TLS, "abc123", html=True, login_url="/go?a&b")[1].decode()
     for part in (
         "Qlik Sense could not prove who it is.",
         "upstream_tls",
@@ -149,11 +150,11 @@ def test_a_failure_names_itself_the_request_and_the_way_on() -> None:
 
 
 def test_a_failure_without_a_login_address_offers_none() -> None:
-    assert Outline(failure_page(Failure.INTERNAL, "abc123", html=True)).all("a") == []
+    assert Outline(failure_page(ENGLISH, Failure.INTERNAL, "abc123", html=True)).all("a") == []
 
 
 def test_a_failure_for_a_program_is_json() -> None:
-    headers, body = failure_page(Failure.NOT_LOGGED_IN, 'a"1', html=False, login_url="https://h/login")
+    headers, body = failure_page(ENGLISH, Failure.NOT_LOGGED_IN, 'a"1', html=False, login_url="https://h/login")
     assert dict(headers)["Content-Type"] == "application/json"
     assert json.loads(body) == {
         "error": "not_logged_in",
@@ -164,12 +165,12 @@ def test_a_failure_for_a_program_is_json() -> None:
 
 
 def test_what_passes_by_itself_is_tried_again_by_itself() -> None:
-    reloading = {failure for failure in Failure if "Refresh" in dict(failure_page(failure, "a", html=True)[0])}
+    reloading = {failure for failure in Failure if "Refresh" in dict(failure_page(ENGLISH, failure, "a", html=True)[0])}
     assert reloading == RELOADING == {Failure.UPSTREAM_REFUSED, Failure.UPSTREAM_CONNECT_TIMEOUT, Failure.SHUTTING_DOWN}
 
 
 def test_a_program_is_told_when_to_come_back_and_not_to_reload() -> None:
-    headers = dict(failure_page(Failure.UPSTREAM_REFUSED, "a", html=False)[0])
+    headers = dict(failure_page(ENGLISH, Failure.UPSTREAM_REFUSED, "a", html=False)[0])
     assert headers["Retry-After"] == "5"
     assert "Refresh" not in headers
 

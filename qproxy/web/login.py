@@ -32,7 +32,6 @@ from qproxy.web.desk import LoginDesk
 from qproxy.web.form_guard import FormGuard, read_form, with_binding
 from qproxy.web.login_pages import Extras, Refusal, asked, last_way, picker, refused, sent
 from qproxy.web.own_pages import see_other
-from qproxy.web.texts import TEXTS
 from qproxy.web.transactions import Transactions
 from qproxy.web.visit import Visit, living, logged_in, visit_of
 
@@ -74,7 +73,7 @@ class LoginFlow:
         problem = visit.guard.problem(form)
         if problem:
             desk.audit((visit.by(way) if way else visit).event(problem))
-            text = TEXTS[f"login_{problem}"]
+            text = visit.texts[f"login_{problem}"]
             return await self._form_again(visit.by(way), 403, text) if way else self._picker(visit, 403, text)
         if way is None:
             return self._by_email(visit)
@@ -100,7 +99,7 @@ class LoginFlow:
         email = visit.form.get("email", "")
         way = of_email(visit.desk.ways, email) if email else None
         if way is None:
-            return self._picker(visit, 403, TEXTS["login_no_way"])
+            return self._picker(visit, 403, visit.texts["login_no_way"])
         return see_other(f"{visit.origin}{self._again(visit.by(way))}&{urlencode({'login_hint': email})}")
 
     def _again(self, visit: Visit) -> str:
@@ -181,7 +180,7 @@ class LoginFlow:
 
     async def _refused(self, visit: Visit, refuse: Refuse) -> web.Response:
         visit.desk.audit(visit.event(refuse.outcome))
-        status, text = STATUS[refuse.reason], refuse.text or TEXTS[refuse.reason.value]
+        status, text = STATUS[refuse.reason], visit.texts.say(refuse.text or refuse.reason.value)
         response = await self._form_again(visit, status, text, refuse.outcome, refuse.again)
         if refuse.retry_after is not None:
             response.headers["Retry-After"] = str(refuse.retry_after)
@@ -200,7 +199,7 @@ class LoginFlow:
         return refused(visit, status, Refusal(text, word or "-", *links))
 
     def _asked(self, visit: Visit, ask: Ask, status: int, text: str) -> web.Response:
-        relogin = TEXTS["login_relogin"] if visit.state.relogin else ""
+        relogin = visit.texts["login_relogin"] if visit.state.relogin else ""
         step = self._transactions.seal(visit.state, ask.keep, visit.bound) if ask.keep else ""
         other = self._again(replace(visit, way=None)) if len(visit.desk.ways) > 1 else ""
         return with_binding(asked(visit, status, ask, Extras(text or ask.message or relogin, step, other)), visit.guard)

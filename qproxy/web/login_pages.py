@@ -14,7 +14,6 @@ from qproxy.auth.way import Way
 from qproxy.web import pages
 from qproxy.web.desk import LoginDesk
 from qproxy.web.own_pages import page, see_other
-from qproxy.web.texts import TEXTS
 from qproxy.web.visit import LAST_WAY, Visit, login_path
 
 REMEMBERED: Final = 365 * 86400
@@ -45,7 +44,7 @@ def asked(visit: Visit, status: int, ask: Ask, extras: Extras) -> web.Response:
     form = pages.Form(
         ask.fields,
         visit.guard.token,
-        TEXTS.get(extras.message, extras.message),
+        visit.texts.say(extras.message),
         visit.typed,
         visit.way.name if visit.way and several else "",
         step=extras.step,
@@ -53,29 +52,29 @@ def asked(visit: Visit, status: int, ask: Ask, extras: Extras) -> web.Response:
         button=ask.button,
         other=extras.other,
     )
-    return page(status, pages.login_page(form, frame_ancestors=visit.desk.frame_ancestors))
+    return page(status, pages.login_page(visit.look, form, frame_ancestors=visit.desk.frame_ancestors))
 
 
 def picker(visit: Visit, status: int, choices: Sequence[tuple[Way, str]], message: str) -> web.Response:
     by_email = any(way.email_domains for way in visit.desk.ways)
-    listed = [pages.Choice(titled(way), way.icon or way.kind, address) for way, address in choices]
+    listed = [pages.Choice(titled(visit, way), way.icon or way.kind, address) for way, address in choices]
     shown = pages.Picker(listed, visit.guard.token, message, by_email)
-    return page(status, pages.picker_page(shown, frame_ancestors=visit.desk.frame_ancestors))
+    return page(status, pages.picker_page(visit.look, shown, frame_ancestors=visit.desk.frame_ancestors))
 
 
 def refused(visit: Visit, status: int, refusal: Refusal) -> web.Response:
     told = pages.Refused(refusal.text, refusal.word, visit.caller.request_id, refusal.again, refusal.other)
-    return page(status, pages.refused_page(told, frame_ancestors=visit.desk.frame_ancestors))
+    return page(status, pages.refused_page(visit.look, told, frame_ancestors=visit.desk.frame_ancestors))
 
 
 def sent(visit: Visit, send: Send) -> web.Response:
     if not send.form:
         return see_other(send.url)
-    return page(200, pages.sent_page(send.url, send.form, frame_ancestors=visit.desk.frame_ancestors))
+    return page(200, pages.sent_page(visit.look, send.url, send.form, frame_ancestors=visit.desk.frame_ancestors))
 
 
-def titled(way: Way) -> str:
-    return way.title or TEXTS.get(f"way_{way.kind}", way.name)
+def titled(visit: Visit, way: Way) -> str:
+    return visit.texts.say(way.title) or visit.texts.table.get(f"way_{way.kind}", way.name)
 
 
 def last_way(desk: LoginDesk, way: Way) -> str:

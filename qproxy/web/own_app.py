@@ -17,6 +17,7 @@ from qproxy.web.desk import LoginDesk
 from qproxy.web.form_guard import LARGEST_FORM
 from qproxy.web.login import LoginFlow
 from qproxy.web.logout import LogoutFlow
+from qproxy.web.look import PLAIN, Looks
 from qproxy.web.own_pages import Identify, anyone, failure_pages, ignore_expect, without_banner
 from qproxy.web.transactions import Transactions
 
@@ -24,7 +25,11 @@ Handler = Callable[[web.Request, LoginDesk], Awaitable[web.Response]]
 
 
 def login_app(
-    desks: Mapping[str, LoginDesk], keys: LoginKeys, transactions: Transactions, identify: Identify = anyone
+    desks: Mapping[str, LoginDesk],
+    keys: LoginKeys,
+    transactions: Transactions,
+    identify: Identify = anyone,
+    looks: Looks = PLAIN,
 ) -> web.Application:
     """`desks` by name is read at each request, so it may change."""
     pages.compile_pages()
@@ -39,7 +44,7 @@ def login_app(
 
         return handle
 
-    app = web.Application(middlewares=[failure_pages(identify)], client_max_size=LARGEST_FORM)
+    app = web.Application(middlewares=[failure_pages(identify, looks)], client_max_size=LARGEST_FORM)
     for path, handler in {
         f"/{OWN}/login/{{vp}}": at_desk(_page(login.opened, login.posted)),
         f"/{OWN}/login/{{vp}}/{{way}}/{{verb}}": at_desk(login.elsewhere),

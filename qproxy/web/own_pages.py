@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from qproxy.errors import Failure, Refused
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.web.desk import Caller
+from qproxy.web.look import LOOK, PLAIN, Looks
 from qproxy.web.pages import Headers, failure_page
 
 log = logging.getLogger("qproxy.web")
@@ -42,8 +43,9 @@ class OwnPagesProtocol(web.RequestHandler):
     it did not like, and without its log records, which hold them too.
     """
 
-    def __init__(self, server: web.Server) -> None:
+    def __init__(self, server: web.Server, looks: Looks = PLAIN) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **PROTOCOL)
+        self._looks = looks
 
     def handle_error(
         self,
@@ -55,7 +57,7 @@ class OwnPagesProtocol(web.RequestHandler):
         request_id = secrets.token_hex(8)
         failure = Failure.BAD_REQUEST if 400 <= status < 500 else Failure.INTERNAL
         log.info("request %s refused: aiohttp says %d, %s", request_id, status, type(exc).__name__)
-        headers, body = failure_page(failure, request_id, html=True)
+        headers, body = failure_page(self._looks.of("", ""), failure, request_id, html=True)
         response = WithoutBanner(status=failure.status, headers=CIMultiDict(headers), body=body)
         response.force_close()
         return response
@@ -77,6 +79,11 @@ def anyone(request: web.Request) -> Caller:
     return Caller(request.remote or "", secrets.token_hex(8))
 
 
+def accepted(request: web.Request) -> str:
+    """The languages that the browser asks for, one line."""
+    return ", ".join(request.headers.getall("Accept-Language", ()))
+
+
 def page(status: int, rendered: tuple[Headers, bytes]) -> web.Response:
     headers, body = rendered
     return web.Response(status=status, headers=CIMultiDict(headers), body=body)
@@ -88,10 +95,11 @@ def see_other(location: str) -> web.Response:
     return web.Response(status=303, headers=headers)
 
 
-def failure_pages(identify: Identify) -> Middleware:
+def failure_pages(identify: Identify, looks: Looks = PLAIN) -> Middleware:
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         caller = request[CALLER] = identify(request)
+        request[LOOK] = looks.of(request.match_info.get("vp", ""), accepted(request))
         try:
             response = await handler(request)
         except Refused as refused:
@@ -126,7 +134,7 @@ async def ignore_expect(request: web.Request) -> None:
 def _failed(request: web.Request, failure: Failure) -> web.Response:
     accepts = request.headers.get("Accept", "")
     html = "text/html" in accepts or "json" not in accepts
-    response = page(failure.status, failure_page(failure, request[CALLER].request_id, html=html))
+    response = page(failure.status, failure_page(request[LOOK], failure, request[CALLER].request_id, html=html))
     if failure is Failure.METHOD_REFUSED:
         response.headers["Allow"] = "GET, HEAD, POST"
     return response

@@ -18,7 +18,9 @@ from qproxy.model import Session
 from qproxy.routing import OWN
 from qproxy.web.desk import Caller, LoginDesk, LoginEvent, origin
 from qproxy.web.form_guard import FormGuard, cookie_values
+from qproxy.web.look import LOOK, Look
 from qproxy.web.own_pages import CALLER
+from qproxy.web.texts import Texts
 
 TARGET_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 LONGEST_SHOWN_NAME: Final = 128
@@ -37,6 +39,7 @@ class Visit:
     state: LoginState
     guard: FormGuard
     caller: Caller
+    look: Look
     host: str
     sessions: tuple[str, ...] = field(repr=False)
     """The values of the Qlik cookie that the browser sent."""
@@ -46,6 +49,10 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     verb: str = ""
+
+    @property
+    def texts(self) -> Texts:
+        return self.look.texts
 
     @property
     def typed(self) -> str:
@@ -130,6 +137,7 @@ def visit_of(request: web.Request, desk: LoginDesk, state: LoginState, guard: Fo
         state,
         guard,
         replace(request[CALLER], peer=request.remote or ""),
+        request[LOOK],
         request.host,
         sessions_sent(request, desk),
         request.query,
