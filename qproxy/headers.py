@@ -115,17 +115,19 @@ class FieldMemo:
 class FieldBlock:
     """The header fields of a request but its cookies, and what follows from them alone.
 
-    `crossing`: the lines that cross as they came, each with its CRLF; `named`: the values of READ and TAKE fields by
-    lower-case name (repeated ones joined as their grammar says), without Cookie; `length` of the body: 0 none, n bytes,
-    or CHUNKED; `framing`: the lines that tell QPS of it. Shared by all requests with the same bytes, so nothing here
-    may be changed in place.
+    `crossing`: the lines that cross as they came, each with its CRLF; `dropped`: those that Qlik never gets, but
+    the login pages perhaps, where a proxy in front says in them who somebody is; `named`: the values of READ and TAKE
+    fields by lower-case name (repeated ones joined as their grammar says), without Cookie; `length` of the body: 0
+    none, n bytes, or CHUNKED; `framing`: the lines that tell QPS of it. Shared by all requests with the same bytes, so
+    nothing here may be changed in place.
     """
 
-    __slots__ = ("crossing", "framing", "host", "keep_alive", "length", "minor", "named")
+    __slots__ = ("crossing", "dropped", "framing", "host", "keep_alive", "length", "minor", "named")
 
-    def __init__(self, minor: int, crossing: bytes, named: Mapping[bytes, bytes]) -> None:
+    def __init__(self, minor: int, crossing: bytes, named: Mapping[bytes, bytes], dropped: bytes = b"") -> None:
         self.minor = minor
         self.crossing = crossing
+        self.dropped = dropped
         self.named = named
         self.host = named.get(b"host", b"").lower()
         self.length = 0
@@ -141,8 +143,8 @@ class RequestHead:
     """
 
     __slots__ = (
-        "cookie", "crossing", "framing", "host", "keep_alive", "length", "method", "minor", "named", "path", "target",
-        "websocket",
+        "cookie", "crossing", "dropped", "framing", "host", "keep_alive", "length", "method", "minor", "named", "path",
+        "target", "websocket",
     )  # fmt: skip
 
     def __init__(self, method: bytes, target: bytes, block: FieldBlock, cookie: bytes = b"") -> None:
@@ -152,6 +154,7 @@ class RequestHead:
         self.cookie = cookie
         self.minor = block.minor
         self.crossing = block.crossing
+        self.dropped = block.dropped
         self.named = block.named
         self.host = block.host
         self.length = block.length
@@ -211,8 +214,9 @@ _request_fields = FieldMemo(REQUEST_RULES, _NAME, _IDENTITY_FAMILIES)
 _response_fields = FieldMemo(RESPONSE_RULES, _TOKEN)
 
 
-def sort_request(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """Header lines -> (lines that cross as they came, values of the fields that qproxy reads).
+def sort_request(lines: Iterable[bytes], dropped: list[bytes] | None = None) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Header lines -> (lines that cross as they came, values of the fields that qproxy reads); those that nobody may
+    send to Qlik are added to `dropped`.
 
     Raises Refused(BAD_REQUEST) for a name outside [A-Za-z0-9-] (the `_` and `.` spellings under which back ends
     read another header's name) and for a repeated field that may stand only once.
@@ -228,6 +232,8 @@ def sort_request(lines: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, bytes
             named[name] = _joined(name, named[name], value) if name in named else value
             if rule is READ:
                 passed.append(line)
+        elif dropped is not None:
+            dropped.append(line)
     return passed, named
 
 
@@ -284,6 +290,11 @@ def nominated(connection: bytes) -> frozenset[bytes]:
 def without_named(lines: list[bytes], names: Collection[bytes]) -> list[bytes]:
     """The lines whose (lower-case) name is not among `names`."""
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
+
+
+def lines_named(block: bytes, names: Collection[bytes]) -> list[bytes]:
+    """Of lines, each with its CRLF, those whose (lower-case) name is among `names`, without it."""
+    return [line for line in block.split(b"\r\n")[:-1] if line.partition(b":")[0].lower() in names]
 
 
 def whole(lines: Iterable[bytes]) -> bytes:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qproxy.auth.kerberos import Kerberos
 from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
+from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.auth.way import Way
+from qproxy.certificates import endpoint_binding
 from qproxy.config import LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
 from qproxy.config.login_models import SamlLogin
+from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 from qproxy.notes import Notes
 from qproxy.secret_files import read_secret
 
@@ -72,7 +76,58 @@ def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method
     return Saml(login.known_as, provider, wishes, supplies.notes, supplies.clock)
 
 
+def _trusted_header(login: TrustedHeaderLogin, _: VirtualProxyConfig, __: Supplies) -> Method:
+    trust = Trust(
+        login.networks,
+        frozenset(login.certificate_names),
+        (login.secret_header or "").lower(),
+        tuple(read_secret(file) for file in login.secret_file or ()),
+    )
+    reading = Reading(
+        login.user_header.lower(),
+        frozenset(domain.casefold() for domain in login.domains),
+        {claim: header.lower() for claim, header in login.claims.items()},
+        {claim: header.lower() for claim, header in login.lists.items()},
+        login.separator,
+    )
+    return TrustedHeader(trust, reading, name=login.known_as)
+
+
+def _jwt_handoff(login: JwtHandoffLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    from qproxy.auth.handoff import JwtHandoff, Terms  # noqa: PLC0415 - the extra `oidc`
+    from qproxy.auth.token_keys import TokenKeys  # noqa: PLC0415 - the extra `oidc`
+
+    if login.jwks_file:
+        keys = TokenKeys.published(login.jwks_file, login.algorithms)
+    elif login.secret_file:
+        keys = TokenKeys.secret(login.secret_file, login.algorithms)
+    else:
+        keys = TokenKeys.public(login.key_file or (), login.algorithms)
+    terms = Terms(
+        login.portal, frozenset(login.posting), login.issuer, login.audience, login.lifetime, login.clock_skew
+    )
+    return JwtHandoff(keys, terms, supplies.notes, supplies.clock, name=login.known_as)
+
+
+def _kerberos(login: KerberosLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    from qproxy.auth.gss import Acceptor  # noqa: PLC0415 - the extra `kerberos`
+
+    certificate = supplies.public.tls.certificate if supplies.public.tls else None
+    bindings = endpoint_binding(certificate) if certificate and login.channel_bindings != "ignored" else b""
+    return Kerberos(
+        Acceptor(login.keytab, login.service, bindings),
+        frozenset(login.realms),
+        supplies.notes,
+        supplies.clock,
+        name=login.known_as,
+        bound=login.channel_bindings == "required",
+    )
+
+
 OPENERS: Mapping[type[Any], Opener] = {
     PasswordFileLogin: _password_file,
     SamlLogin: _saml,
+    JwtHandoffLogin: _jwt_handoff,
+    KerberosLogin: _kerberos,
+    TrustedHeaderLogin: _trusted_header,
 }

@@ -58,6 +58,8 @@ class Surroundings:
     """Of a virtual proxy, or "", and for that Accept-Language."""
     own_pages: Callable[[], asyncio.Protocol]
     finished: Callable[[Record], None]
+    vouching: frozenset[bytes] = frozenset()
+    """Headers (lower case) in which a proxy in front says who somebody is: the login pages judge whether it may."""
 
 
 class Road:
@@ -166,8 +168,12 @@ class Road:
     def _hand_over(self, head: RequestHead, record: Record) -> HandOver:
         """The head as aiohttp's handler reads it, with what only the data plane knows of the caller."""
         framing = b"" if head.websocket else head.framing
+        vouching = self._around.vouching
+        if not vouching.isdisjoint(headers.tokens(head.named.get(b"connection", b""))):
+            raise Refused(Failure.BAD_REQUEST, "Connection names a header that a proxy in front answers for")
         told = headers.whole(
             [
+                *headers.lines_named(head.dropped, vouching),
                 b"X-Qproxy-Client: " + record.client.encode(),
                 b"X-Qproxy-Request: " + record.request_id.encode(),
                 *([b"Cookie: " + head.cookie] if head.cookie else []),

@@ -111,6 +111,7 @@ class Server:
             self._open_vp(config)
         for vp in self.vps.values():
             vp.hide(other.cookie for other in self.vps.values())
+            vp.withhold(self.config.vouching)
         self.module = SessionModule(self.vps, self.observer, self.clock, asked=Asked(self.worker.shared.asked))
         await self._listen_internal()
         await self._listen_public()
@@ -210,7 +211,7 @@ class Server:
         pools = [vp.pool for vp in self.vps.values()]
         self.listener = Listener(road, _timeouts(self.config), _limits(self.config), pools, clients.trusts)
         self._closing.push_async_callback(self._drain)
-        context = tls.public_context(server.public.tls, self.worker.public_tls) if server.public.tls else None
+        context = tls.public_context(server.public, self.worker.public_tls) if server.public.tls else None
         for address in server.public.listen:
             together = self.worker.count > 1
             self.public_ports.append(await self.listener.start(address.host, address.port, context, together))
@@ -231,6 +232,7 @@ class Server:
             failure_page=failure_pages(self.looks),
             own_pages=own_pages,
             finished=self.ledger.finished,
+            vouching=self.config.vouching,
         )
 
     def _fill_gauges(self) -> None:

@@ -7,7 +7,7 @@ stricter and cheaper a handshake.
 import ssl
 from pathlib import Path
 
-from qproxy.config import RedisTlsConfig, TlsConfig, UpstreamTlsConfig
+from qproxy.config import PublicConfig, RedisTlsConfig, TlsConfig, UpstreamTlsConfig
 from qproxy.config.qlik_models import QpsApiConfig
 from qproxy.secret_files import read_secret
 
@@ -20,10 +20,13 @@ def bare_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
-def public_context(tls: TlsConfig, bare: ssl.SSLContext | None = None) -> ssl.SSLContext:
-    """For browsers: TLS 1.2 with forward secrecy and AEAD only, or 1.3. Raises OSError, ssl.SSLError, SecretError."""
-    context = _server_context(tls, bare or bare_context())
+def public_context(public: PublicConfig, bare: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """For browsers: TLS 1.2 with forward secrecy and AEAD only, or 1.3. With a CA a proxy in front may show its
+    certificate, which browsers have none of. Raises OSError, ssl.SSLError, SecretError."""
+    assert public.tls is not None
+    context = _server_context(public.tls, bare or bare_context())
     context.set_alpn_protocols(["http/1.1"])
+    _ask_for_certificate(context, public.client_ca)
     return context
 
 
@@ -31,10 +34,14 @@ def internal_context(tls: TlsConfig, client_ca: Path | None) -> ssl.SSLContext:
     """For Qlik's calls. With a CA, strangers' certificates are refused here; whether one was shown is the guard's
     question, so that health probes need none."""
     context = _server_context(tls, bare_context())
+    _ask_for_certificate(context, client_ca)
+    return context
+
+
+def _ask_for_certificate(context: ssl.SSLContext, client_ca: Path | None) -> None:
     if client_ca is not None:
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 def upstream_context(tls: UpstreamTlsConfig | QpsApiConfig) -> ssl.SSLContext:

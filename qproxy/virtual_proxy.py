@@ -124,6 +124,10 @@ class VirtualProxy:
         self.plain_cookies: dict[bytes, str] = {}
         """Cookie headers that cross as they are, and the session id in each: what was taken apart once."""
 
+    def withhold(self, names: Iterable[bytes]) -> None:
+        """Further headers (lower case) that Qlik never gets, whoever sends them."""
+        self.strip |= frozenset(names)
+
     def remember_plain(self, header: bytes, session_id: str) -> None:
         if len(header) <= LONGEST_PLAIN:
             if len(self.plain_cookies) >= MOST_PLAIN:

@@ -4,9 +4,12 @@ import datetime
 import os
 import secrets
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from qproxy.config.load import load
 from qproxy.config.models import Config
@@ -29,6 +32,13 @@ user_directory: SALES
 upstreams: http://localhost:8080
 anonymous: always
 """
+
+
+@cache
+def public_key() -> str:
+    """Of a portal that signs tokens."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 class ConfigSite:
@@ -71,8 +81,11 @@ class ConfigSite:
             made.private_key_pem.write_to_path(certs / f"{name}_key.pem")
             for number, blob in enumerate(made.cert_chain_pems):
                 blob.write_to_path(certs / f"{name}.pem", append=number > 0)
+        (certs / "portal.pub.pem").write_text(public_key())
+        (certs / "qproxy.keytab").write_text("a key of Kerberos")
         (certs / "session.key").write_text(secrets.token_hex(32))
-        (certs / "old-session.key").write_text(secrets.token_urlsafe(32))
+        for name in ("old-session.key", "front.secret"):
+            (certs / name).write_text(secrets.token_urlsafe(32))
         saml = authority.issue_cert("bi.example.com", not_after=not_after, key_type=trustme.KeyType.RSA)
         saml.private_key_pem.write_to_path(certs / "saml_key.pem")
         saml.cert_chain_pems[0].write_to_path(certs / "saml.pem")

@@ -157,6 +157,13 @@ def test_fields_that_were_read_before_mean_the_same_again() -> None:
     assert (second.target, second.lines, second.named) == (b"/b", first.lines, first.named)
 
 
+def test_lines_that_were_dropped_are_dropped_again() -> None:
+    for _ in range(2):
+        head = request("Remote-User: ann", "X-A: dropped again")
+        assert head.dropped == b"Remote-User: ann\r\n"
+        assert b"Remote-User" not in head.crossing
+
+
 def test_cookies_are_read_afresh_each_time() -> None:
     found = [read_request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=%d\r\nX: 1\r\n\r\n" % n) for n in (1, 2)]
     assert [head.cookie for head in found] == [b"a=1", b"a=2"]

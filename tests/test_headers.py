@@ -63,6 +63,19 @@ def test_what_qlik_clients_need_crosses_as_it_came(line: bytes) -> None:
     assert headers.sort_request([line])[0] == [line]
 
 
+def test_what_is_dropped_is_kept_apart_byte_for_byte() -> None:
+    dropped: list[bytes] = []
+    lines = [b"A: 1", b"Remote-User: ann", b"Cookie: a=1", b"X-Forwarded-User:  bob", b"remote-user: eve"]
+    assert headers.sort_request(lines, dropped)[0] == [b"A: 1"]
+    assert dropped == [lines[1], lines[3], lines[4]]
+
+
+def test_of_dropped_lines_only_those_that_are_asked_for_are_given() -> None:
+    block = headers.whole([b"Remote-User: ann", b"X-Real-IP: 10.1.1.1", b"REMOTE-USER: bob"])
+    assert headers.lines_named(block, {b"remote-user"}) == [b"Remote-User: ann", b"REMOTE-USER: bob"]
+    assert headers.lines_named(block, frozenset()) == headers.lines_named(b"", {b"remote-user"}) == []
+
+
 def test_repeated_lines_keep_their_order_and_bytes() -> None:
     lines = [b"A: 1", b"a:2 ", b"A:  3"]
     assert headers.sort_request(lines)[0] == lines

@@ -14,8 +14,10 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,9 +47,27 @@ class Part:
         return f"cd {CLIENTS.relative_to(ROOT)} && {' '.join(NPM_CI)}"
 
 
+def search_path() -> str:
+    """Where programs are, those of administrators too."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
 def on_path(*programs: str) -> Callable[[], bool]:
-    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    search = search_path()
     return lambda: all(shutil.which(program, path=search) for program in programs)
+
+
+KERBEROS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit", "klist")
+DEBIANS_PYTHON = Path("/usr/lib/python3/dist-packages")
+
+
+def gssapi_found() -> bool:
+    """Installed here, or by Debian for this version of Python: PyPI has no wheel for Linux, and building takes minutes.
+
+    tests/a_realm.py takes Debian's.
+    """
+    abi = sysconfig.get_config_var("SOABI")
+    return find_spec("gssapi") is not None or (DEBIANS_PYTHON / "gssapi" / "raw" / f"creds.{abi}.so").exists()
 
 
 def c_compiler_found() -> bool:
@@ -74,11 +94,14 @@ def npm_clients_installed() -> bool:
 PARTS = (
     Part("chromium", "tests marked browser", on_path("chromium"), ("chromium",)),
     Part("systemd-analyze", "tests/test_deploy.py", on_path("systemd-analyze"), ("systemd",)),
-    Part("nginx", "tests/bench/test_peers.py", on_path("nginx"), ("nginx-light",)),
+    Part("nginx", "tests/bench/test_peers.py, tests/flows/test_trusted_header.py", on_path("nginx"), ("nginx-light",)),
     Part("haproxy", "tests/bench/test_peers.py", on_path("haproxy"), ("haproxy",)),
     Part("wrk", "tests/bench/test_without_cc.py", on_path("wrk"), ("wrk",)),
     Part("xmlsec1", "tests/test_saml.py", on_path("xmlsec1"), ("xmlsec1",)),
     Part("cc", "tests/bench", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
+    Part("kdc", "tests/kerberos", on_path(*KERBEROS), ("krb5-kdc", "krb5-admin-server", "krb5-user")),
+    Part("gssapi", "tests/kerberos", gssapi_found, ("python3-gssapi",)),
+    Part("curl", "tests/kerberos", on_path("curl"), ("curl",)),
     Part("node", "tests marked clients", on_path("node", "npm"), ("nodejs", "npm")),
     Part("npm-clients", "tests marked clients", npm_clients_installed),
 )

@@ -32,7 +32,8 @@ class LoginRequest:
     when what came back was not ours, too old, used before or another browser's. `here` is the address of the method on
     the public host, "https://bi.example.com/qproxy/login/sales/oidc", below which its verbs are.
     `peer` is the address of the connection itself, `address` the browser's, as far as a trusted proxy named one.
-    `headers` has the request's fields, names in lower case, each with all its values.
+    `headers` has the request's fields, names in lower case, each with all its values. `certificate`: the names in the
+    one that the connection showed and an authority of the configuration made.
     """
 
     vp: str
@@ -45,6 +46,7 @@ class LoginRequest:
     peer: str = ""
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     keep: Keep = field(default=keep_nothing, repr=False)
+    certificate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Accept:
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tie: Tie = field(default=NO_TIE, repr=False)
     target: str = ""
+    answer: str = field(default="", repr=False)
+    """The WWW-Authenticate by which the browser knows that this is whom it meant (RFC 4559 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
 """The configuration: what the files may say, and everything that is wrong with them at once.
 
     models    the schema: one server.yaml, one file for each virtual proxy
-    qlik_models, node_models, store_models, login_models, parts   pieces of it
+    qlik_models, node_models, store_models, login_models, login_parts, vouched_models, parts   pieces of it
     fields, names   kinds of value, and which names Qlik and browsers take
     load      a directory -> Config, or ConfigError with every problem
-    rules, files, login_rules   what must fit together, and the files that it names
+    rules, files, login_rules, vouched_rules   what must fit together, and the files that it names
     words     pydantic's errors in plain words, did-you-mean
     qmc, report     what the QMC must say; JSON Schema
 
 Reading YAML itself is qproxy.settings'.
 """
 
-from qproxy.config.login_models import LoginConfig, LoginPart, PasswordFileLogin
+from qproxy.config.login_models import LoginConfig, PasswordFileLogin
+from qproxy.config.login_parts import LoginPart
 from qproxy.config.models import (
     Config,
     InternalConfig,

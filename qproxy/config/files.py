@@ -51,6 +51,7 @@ def server_files(server: ServerConfig, now: datetime) -> Iterator[Finding]:
     yield from _listener(("public", "tls"), server.public.tls, now)
     if server.public.tls:
         yield from _covers(server.public.tls.certificate, server.public.hosts)
+    yield from _ca(SERVER, ("public", "client_ca"), server.public.client_ca, now)
     yield from _listener(("internal", "tls"), server.internal.tls, now)
     yield from _ca(SERVER, ("internal", "client_ca"), server.internal.client_ca, now)
     yield from _session_keys(server)

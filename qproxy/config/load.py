@@ -18,6 +18,7 @@ from qproxy.config.login_rules import login_files, login_rules
 from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
 from qproxy.config.parts import Part
 from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
+from qproxy.config.vouched_rules import vouched_with_server
 from qproxy.config.words import explain
 from qproxy.settings import ConfigError, Document, Problem, read_document
 
@@ -118,6 +119,7 @@ def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: d
     for vp in vps:
         yield from vp_rules(vp)
         yield from login_rules(vp)
+        yield from vouched_with_server(server, vp) if server else ()
         yield from vp_files(vp, now) if now else ()
         yield from login_files(vp, now) if now else ()
 

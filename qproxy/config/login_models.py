@@ -2,36 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from qproxy.config.fields import FilePath, Flag, Networks, Texts
-from qproxy.config.names import check_line
-from qproxy.config.parts import Part
-
-Line = Annotated[str, AfterValidator(check_line)]
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
-
-
-class HintConfig(Part):
-    """For whom a way to log in is chosen without asking."""
-
-    email_domains: Texts = Field(default=(), description="Of people who give their e-mail address on the login page.")
-    networks: Networks = Field(default=(), description="Of browsers that open the login page.")
-
-
-class LoginPart(Part):
-    """What all methods have; `method` tells them apart."""
-
-    method: str = Field(description="Which way to log in.")
-    id: Id | None = Field(default=None, description="Its name in URLs and logs; by default that of the method.")
-    name: Line | None = Field(default=None, description="What the login page calls it.")
-    icon: Line | None = Field(default=None, description="The picture beside that name, one of our own.")
-    hint: HintConfig = Field(default=HintConfig(), description="For whom it is chosen without asking.")
-    listed: Flag = Field(default=True, description="Whether the login page offers it; false: by a hint alone.")
-
-    @property
-    def known_as(self) -> str:
-        return self.id or self.method
+from qproxy.config.fields import FilePath, Flag
+from qproxy.config.login_parts import Line, LoginPart
+from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 
 
 class PasswordFileLogin(LoginPart):
@@ -51,7 +26,16 @@ class SamlLogin(LoginPart):
     unsolicited: Flag = Field(default=False, description="Take logins that the provider begins.")
 
 
-LoginConfig = Annotated[PasswordFileLogin | SamlLogin, Field(discriminator="method")]
+LoginConfig = Annotated[
+    PasswordFileLogin | SamlLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,
+    Field(discriminator="method"),
+]
 
-LOGINS: tuple[type[LoginPart], ...] = (PasswordFileLogin, SamlLogin)
+LOGINS: tuple[type[LoginPart], ...] = (
+    PasswordFileLogin,
+    SamlLogin,
+    JwtHandoffLogin,
+    KerberosLogin,
+    TrustedHeaderLogin,
+)
 """Each has a page in docs/logins."""

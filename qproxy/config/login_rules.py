@@ -14,6 +14,14 @@ from qproxy.config.files import read_certificates, read_public_half, spki
 from qproxy.config.login_models import PasswordFileLogin, SamlLogin
 from qproxy.config.models import VirtualProxyConfig
 from qproxy.config.rules import Finding
+from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
+from qproxy.config.vouched_rules import (
+    jwt_handoff_files,
+    jwt_handoff_rules,
+    kerberos_files,
+    secret_files,
+    trusted_header_rules,
+)
 from qproxy.secret_files import SecretError, read_secret, read_text
 from qproxy.settings import KeyPath
 
@@ -78,9 +86,14 @@ def _rsa_pair(file: str, path: KeyPath, certificate: Path, key: Path) -> Iterato
 
 RULES: Mapping[type[Any], Callable[[VirtualProxyConfig, KeyPath, Any], Iterator[Finding]]] = {
     SamlLogin: _saml,
+    JwtHandoffLogin: jwt_handoff_rules,
+    TrustedHeaderLogin: trusted_header_rules,
 }
 
 FILES: Mapping[type[Any], Callable[[str, KeyPath, Any, datetime], Iterator[Finding]]] = {
     PasswordFileLogin: _password_file,
     SamlLogin: _saml_files,
+    JwtHandoffLogin: jwt_handoff_files,
+    KerberosLogin: kerberos_files,
+    TrustedHeaderLogin: secret_files,
 }

@@ -49,6 +49,7 @@ from qproxy.config.node_models import HealthConfig, Nodes, PoolConfig, UpstreamT
 from qproxy.config.parts import LifetimeConfig, Part
 from qproxy.config.qlik_models import Mode, QpsApiConfig
 from qproxy.config.store_models import SessionsConfig
+from qproxy.config.vouched_models import TrustedHeaderLogin
 from qproxy.model import Attributes
 from qproxy.settings import Problem
 
@@ -68,6 +69,9 @@ class PublicConfig(Part):
         default=(parse_address("0.0.0.0:443"),), description="Where browsers connect: IP:port or a list."
     )
     tls: TlsConfig | None = Field(default=None, description="Its certificate; none behind a TLS proxy.")
+    client_ca: FilePath | None = Field(
+        default=None, description="PEM file: a proxy in front may show a certificate of this CA."
+    )
 
     @property
     def origin(self) -> str:
@@ -240,3 +244,10 @@ class Config:
     server: ServerConfig
     virtual_proxies: tuple[VirtualProxyConfig, ...]
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def vouching(self) -> frozenset[bytes]:
+        """The headers (lower case) in which a proxy in front may say who somebody is, of all virtual proxies: it sends
+        them with every request, whichever it is for."""
+        logins = [login for vp in self.virtual_proxies for login in vp.login if isinstance(login, TrustedHeaderLogin)]
+        return frozenset(name.lower().encode() for login in logins for name in login.headers)

@@ -6,9 +6,18 @@ one text at a time; whether two files chose the same name is a rule in `rules`.
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
+from qproxy.config.fields import is_loopback
+from qproxy.headers import REQUEST_RULES, Rule
 from qproxy.model import User
 
+_FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
+_SERVICE = re.compile(r"HTTP/[a-z0-9.-]{1,253}@[A-Za-z0-9.-]{1,255}")
+_TAKEN = {"keep-alive", "te", "trailer", "http2-settings", "forwarded", "via", "range", "date", "pragma"}
+_TAKEN |= {"cache-control", "priority", "x-real-ip"}
+_TAKEN_FAMILIES = ("x-qproxy-", "x-qlik-", "qlik-", "accept", "content-", "if-", "sec-", "proxy-", "x-forwarded-for")
+_BREAK_URLS = set(' \\"<>^`{|}')
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 
 RESERVED_PREFIXES = frozenset(
@@ -64,6 +73,35 @@ def check_attributes(value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple
 def check_token(value: str) -> str:
     if not _TOKEN.fullmatch(value):
         raise ValueError("must be letters, digits and -._~!#$%&'*+^`| only, at most 128 of them")
+    return value
+
+
+def check_vouching(value: str) -> str:
+    """A header that has no other meaning, to qproxy, to Qlik or to a proxy on the way."""
+    if not _FIELD.fullmatch(value):
+        raise ValueError("must be letters, digits and - only, at most 64: a name with _ or . is refused on the wire")
+    name = value.lower()
+    rule = REQUEST_RULES.get(name.encode(), Rule.PASS)
+    if rule in (Rule.READ, Rule.TAKE) or name in _TAKEN or name.startswith(_TAKEN_FAMILIES):
+        raise ValueError("has another meaning: choose a name such as X-Login-User")
+    return value
+
+
+def check_service(value: str) -> str:
+    """The Kerberos principal of a web server."""
+    if not _SERVICE.fullmatch(value):
+        raise ValueError("must be HTTP/host@REALM, the host as people open it, in lower case")
+    return value
+
+
+def check_page(value: str) -> str:
+    """The address of another site's page, to which browsers are sent."""
+    check_line(value)
+    parts = urlsplit(value)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError("must begin with https:// (http:// only on this machine)")
+    if not parts.hostname or "@" in parts.netloc or parts.fragment or not value.isascii() or set(value) & _BREAK_URLS:
+        raise ValueError("must be an address such as https://portal.example.com/qlik, without user name and fragment")
     return value
 
 

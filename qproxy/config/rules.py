@@ -82,6 +82,8 @@ def _public(public: PublicConfig, trusted: Sequence[Network]) -> Iterator[Findin
             " or name the TLS proxy in front of it in trusted_proxies"
         )
         yield Finding(SERVER, ("public", "listen", outside[0]), text)
+    if public.client_ca and public.tls is None:
+        yield Finding(SERVER, ("public", "client_ca"), "needs public.tls: certificates are shown within TLS only")
     if public.tls is None and public.url.scheme == "https" and not trusted:
         text = "has no tls and trusted_proxies is empty: everybody will seem to come from the TLS proxy's address"
         yield Finding(SERVER, ("public",), text, warning=True)

@@ -114,9 +114,10 @@ def _read_afresh(raw: bytes) -> RequestHead:
     lines = raw[end + 2 : -4].split(b"\r\n")
     if len(lines) > MOST_FIELDS:
         raise Refused(Failure.HEAD_TOO_LARGE, f"{len(lines)} fields")
-    passed, named = headers.sort_request(lines if lines[0] else ())
+    dropped: list[bytes] = []
+    passed, named = headers.sort_request(lines if lines[0] else (), dropped)
     cookie = named.pop(b"cookie", b"")
-    block = _block(raw[end - 1] - ZERO, passed, named)
+    block = _block(raw[end - 1] - ZERO, passed, named, dropped)
     head = RequestHead(method, _origin_form(method, target, block.host), block, cookie)
     routing.check_target(head.target, head.path)
     if b"upgrade" in named:
@@ -134,11 +135,11 @@ def _remember(rest: bytes, block: FieldBlock) -> None:
     _blocks[rest] = block
 
 
-def _block(minor: int, passed: list[bytes], named: dict[bytes, bytes]) -> FieldBlock:
+def _block(minor: int, passed: list[bytes], named: dict[bytes, bytes], dropped: list[bytes]) -> FieldBlock:
     connection = named.get(b"connection")
     if connection is not None and connection not in PLAIN_KEEP_ALIVE and (names := headers.nominated(connection)):
         passed = headers.without_named(passed, names)
-    block = FieldBlock(minor, headers.whole(passed), named)
+    block = FieldBlock(minor, headers.whole(passed), named, headers.whole(dropped) if dropped else b"")
     if not _is_host(block.host):
         raise Refused(Failure.BAD_REQUEST, "no Host, or one that is no host name")
     _frame_request(block)

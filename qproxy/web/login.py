@@ -176,7 +176,10 @@ class LoginFlow:
             return await self._refused(visit, Refuse(Reason.DENIED, word=known.word))
         if accept.target and safe_next(accept.target, visit.desk.path):
             visit = replace(visit, state=replace(visit.state, next=accept.target))
-        return await _let_in(visit, known, accept.tie)
+        response = await _let_in(visit, known, accept.tie)
+        if accept.answer:
+            response.headers["WWW-Authenticate"] = accept.answer
+        return response
 
     async def _refused(self, visit: Visit, refuse: Refuse) -> web.Response:
         visit.desk.audit(visit.event(refuse.outcome))

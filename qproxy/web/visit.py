@@ -49,6 +49,7 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     verb: str = ""
+    certificate: tuple[str, ...] = ()
 
     @property
     def texts(self) -> Texts:
@@ -105,6 +106,7 @@ class Visit:
             self.caller.peer,
             self.headers,
             keep,
+            self.certificate,
         )
 
 
@@ -143,4 +145,12 @@ def visit_of(request: web.Request, desk: LoginDesk, state: LoginState, guard: Fo
         request.query,
         {name.lower(): tuple(values.getall(name)) for name in values},
         last[0] if last else "",
+        certificate=_certificate_names(request),
     )
+
+
+def _certificate_names(request: web.Request) -> tuple[str, ...]:
+    """The host names in the certificate that the connection showed, "" in none; whoever it is that it names, an
+    authority of the configuration made it, or the handshake had failed."""
+    shown = request.get_extra_info("peercert") or {}
+    return tuple(value.lower() for kind, value in shown.get("subjectAltName", ()) if kind == "DNS")

@@ -1,21 +1,36 @@
 """What the login flow may rely on, whichever way to log in it is given. A new method adds one entry to METHODS."""
 
 import asyncio
+import secrets
 import threading
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from login_site import PASSWORD, password_method, user_file
 from waiting import eventually
 
-from qproxy.auth import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth import Accept, Answer, Ask, Challenge, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth.handoff import JwtHandoff, Terms
+from qproxy.auth.kerberos import BadTicket, Kerberos, Ticket
+from qproxy.auth.token_keys import TokenKeys
+from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
+from qproxy.sessions.memory_notes import MemoryNotes
+
+
+def typed(form: Mapping[str, str], address: str) -> LoginRequest:
+    return LoginRequest("sales", address, form)
 
 
 @dataclass
 class Trial:
-    """A method and the forms that a right person, a wrong one and nobody would send."""
+    """A method and the forms that a right person, a wrong one and nobody would send. Where there is no form, `request`
+    makes of it what comes instead; `begins`: what a first visit may be answered with; `refusal`: who is wrong."""
 
     method: Method
     right: Mapping[str, str]
@@ -23,9 +38,12 @@ class Trial:
     nobody: Mapping[str, str]
     user_id: str
     secrets: list[str] = field(default_factory=list)
+    request: Callable[[Mapping[str, str], str], LoginRequest] = typed
+    begins: tuple[type, ...] = (Ask, Send, Challenge)
+    refusal: Refuse = field(default_factory=lambda: Refuse(Reason.WRONG))
 
     async def step(self, form: Mapping[str, str], address: str = "192.0.2.1") -> Answer:
-        return await self.method.step(LoginRequest("sales", address, form))
+        return await self.method.step(self.request(form, address))
 
 
 def password_trial(folder: Path) -> Trial:
@@ -39,7 +57,83 @@ def password_trial(folder: Path) -> Trial:
     )
 
 
-METHODS: dict[str, Callable[[Path], Trial]] = {"password_file": password_trial}
+def header_trial(_: Path) -> Trial:
+    def request(form: Mapping[str, str], address: str) -> LoginRequest:
+        return LoginRequest("sales", address, peer="10.1.0.7", headers={name: (form[name],) for name in form})
+
+    trust = Trust((ip_network("10.1.0.7"),), secret_header="secret", secrets=("right-canary",))
+    return Trial(
+        TrustedHeader(trust, Reading("user")),
+        right={"user": "ann", "secret": "right-canary"},
+        wrong={"user": "ann", "secret": "wrong-canary"},
+        nobody={"user": "eve", "secret": "wrong-canary"},
+        user_id="ann",
+        secrets=["right-canary", "wrong-canary"],
+        request=request,
+        begins=(Refuse,),
+        refusal=Refuse(Reason.REJECTED, word="header_wrong_secret"),
+    )
+
+
+def handoff_trial(_: Path) -> Trial:
+    """A token of the portal's key, each time a new one, or of anybody's."""
+    keys = {name: OctKey.generate_key(256) for name in ("portal", "")}
+
+    def request(form: Mapping[str, str], address: str) -> LoginRequest:
+        if not form:
+            return LoginRequest("sales", address)
+        sub = form.get("sub", "").encode(errors="replace").decode()
+        claims = {"iss": "i", "aud": "a", "sub": sub, "iat": 0, "exp": 60, "jti": secrets.token_hex(8)}
+        token = jwt.encode({"alg": "HS256"}, claims, keys.get(form.get("key", ""), keys[""]))
+        headers = {"origin": ("https://portal.example.com",)}
+        return LoginRequest("sales", address, {"token": token}, verb="handoff", headers=headers)
+
+    terms = Terms("https://portal.example.com/", frozenset({"https://portal.example.com"}), "i", "a")
+    believed = TokenKeys(["HS256"], (("", keys["portal"]),))
+    return Trial(
+        JwtHandoff(believed, terms, MemoryNotes(lambda: 0.0), lambda: 0.0),
+        right={"sub": "ann", "key": "portal"},
+        wrong={"sub": "ann", "key": "another"},
+        nobody={"sub": "eve", "key": "another"},
+        user_id="ann",
+        request=request,
+        refusal=Refuse(Reason.REJECTED, word="handoff_wrong_signature"),
+    )
+
+
+def kerberos_trial(_: Path) -> Trial:
+    """Tickets are opened by whoever knows the key; tests/kerberos has real ones."""
+
+    def accept(token: bytes) -> Ticket:
+        name, _, rest = token.decode(errors="replace").partition(" ")
+        if not rest.startswith("right-canary "):
+            raise BadTicket("kerberos_refused", "another key")
+        return Ticket(f"{name}@EXAMPLE.COM", b"proof")
+
+    def request(form: Mapping[str, str], address: str) -> LoginRequest:
+        ticket = " ".join((*form.values(), secrets.token_hex(8))).encode("utf-8", "surrogatepass")
+        field = f"Negotiate {b64encode(ticket).decode()}"
+        return LoginRequest("sales", address, headers={"authorization": (field,)} if form else {})
+
+    return Trial(
+        Kerberos(accept, frozenset({"EXAMPLE.COM"}), MemoryNotes(lambda: 0.0), lambda: 0.0),
+        right={"name": "ann", "key": "right-canary"},
+        wrong={"name": "ann", "key": "wrong-canary"},
+        nobody={"name": "eve", "key": "wrong-canary"},
+        user_id="ann",
+        secrets=["right-canary", "wrong-canary"],
+        request=request,
+        begins=(Challenge,),
+        refusal=Refuse(Reason.REJECTED, word="kerberos_refused"),
+    )
+
+
+METHODS: dict[str, Callable[[Path], Trial]] = {
+    "password_file": password_trial,
+    "trusted_header": header_trial,
+    "jwt_handoff": handoff_trial,
+    "kerberos": kerberos_trial,
+}
 
 
 @pytest.fixture(params=list(METHODS.values()), ids=list(METHODS))
@@ -51,7 +145,7 @@ async def trial(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_a_login_begins_with_a_form_or_a_journey(trial: Trial) -> None:
     answer = await trial.step({})
-    assert isinstance(answer, Ask | Send)
+    assert isinstance(answer, trial.begins)
     assert not isinstance(answer, Ask) or answer.fields
 
 
@@ -62,7 +156,7 @@ async def test_who_is_right_is_accepted(trial: Trial) -> None:
 
 
 async def test_who_is_wrong_is_refused_and_may_try_again(trial: Trial) -> None:
-    assert await trial.step(trial.wrong) == Refuse(Reason.WRONG)
+    assert await trial.step(trial.wrong) == trial.refusal
     assert isinstance(await trial.step(trial.right), Accept)
 
 
