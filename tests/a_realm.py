@@ -75,7 +75,7 @@ class Realm:
         return {
             "KRB5_CONFIG": str(self.folder / "krb5.conf"),
             "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"),
-            "KRB5RCACHEDIR": str(self.folder),
+            "KRB5RCACHENAME": f"file2:{self.folder}/replays",
         }
 
     def run(self, *command: str, typed: str = "", **more: str) -> str:
