@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from config_site import SALES, ConfigSite
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
@@ -137,6 +140,10 @@ def with_own_key() -> str:
     return token({"jwk": key("evil").as_dict(private=False), "jku": "https://evil.example.com/jwks"}, key("evil"))
 
 
+def signed(payload: bytes) -> str:
+    return jws.serialize_compact({"alg": "RS256"}, payload, key("portal"))
+
+
 def tampered() -> str:
     head, _, signature = token().split(".")
     return f"{head}.{b64(claims(sub='bob'))}.{signature}"
@@ -166,6 +173,8 @@ FAULTS: dict[str, tuple[Callable[[], str], str]] = {
     "another key": (lambda: token(by=key("evil")), "wrong_signature"),
     "a key in the head": (with_own_key, "wrong_signature"),
     "tampered": (tampered, "wrong_signature"),
+    "a signed list": (lambda: signed(b"[1]"), "malformed"),
+    "signed noise": (lambda: signed(b"\xff"), "malformed"),
     "no signature": (lambda: f"{token().rpartition('.')[0]}.", "wrong_signature"),
     "cut signature": (lambda: token()[:-4], "wrong_signature"),
     "wrong iss": (lambda: token(iss="https://evil.example.com"), "wrong_issuer"),
@@ -272,6 +281,27 @@ def test_files_without_a_usable_key_are_named(tmp_path: Path) -> None:
             TokenKeys.published(file, ["RS256"])
 
 
+async def test_a_certificate_is_as_good_as_its_public_key(tmp_path: Path) -> None:
+    made = trustme.CA().issue_cert("portal.example.com", key_type=trustme.KeyType.RSA)
+    made.cert_chain_pems[0].write_to_path(tmp_path / "portal.pem")
+    signing = RSAKey.import_key(made.private_key_pem.bytes())
+    method = handoff(TokenKeys.public([tmp_path / "portal.pem"], ["RS256"]))
+    assert isinstance(await method.step(posted(token(by=signing))), Accept)
+    assert await outcome(method, posted(token(jti="two"))) == "handoff_wrong_signature"
+
+
+def test_a_short_key_is_no_key(tmp_path: Path) -> None:
+    short = rsa.generate_private_key(65537, 1024).public_key()
+    file = tmp_path / "short.pem"
+    file.write_bytes(short.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(SecretError, match="RSA with 2048 bits"):
+        TokenKeys.public([file], ["RS256"])
+    numbers = short.public_numbers()
+    fields = {"kty": "RSA", "n": b64(numbers.n.to_bytes(128)), "e": b64(numbers.e.to_bytes(3))}
+    with pytest.raises(SecretError, match="is no JWK set"):
+        published(tmp_path, fields)
+
+
 async def test_further_fields_in_the_head_do_no_harm(method: JwtHandoff) -> None:
     assert isinstance(await method.step(posted(token({"typ": "JWT", "kid": "any", "x-portal": "1"}))), Accept)
 
@@ -318,19 +348,24 @@ CONFIGS: list[tuple[str, str, str]] = [
 ]
 
 
-def problems(folder: Path, old: str, new: str) -> list[str]:
+def configured(folder: Path, old: str, new: str) -> ConfigSite:
     site = ConfigSite(folder).with_files()
     login = f"login:\n  - method: jwt_handoff\n    {GOOD.replace(old, new)}"
-    return site.write(sales=SALES.replace("anonymous: always", login)).problems()
+    return site.write(sales=SALES.replace("anonymous: always", login))
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), CONFIGS, ids=[row[2] for row in CONFIGS])
 def test_what_would_let_others_in_is_refused_when_the_configuration_is_read(
     tmp_path: Path, old: str, new: str, expected: str
 ) -> None:
-    found = problems(tmp_path, old, new)
+    found = configured(tmp_path, old, new).problems()
     assert [problem for problem in found if expected.replace("origins[0]", "origins") in problem], found
 
 
+def test_a_long_life_is_worth_a_warning(tmp_path: Path) -> None:
+    warnings = configured(tmp_path, "issuer: i", "lifetime: 1h\n    issuer: i").warnings()
+    assert [warning for warning in warnings if "lifetime: is long" in warning]
+
+
 def test_a_public_key_is_enough(tmp_path: Path) -> None:
-    assert problems(tmp_path, "", "") == []
+    assert configured(tmp_path, "", "").problems() == []

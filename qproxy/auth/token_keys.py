@@ -144,10 +144,9 @@ def _of_set(fields: Mapping[str, Any]) -> Key:
     public = {name: value for name, value in fields.items() if name not in _PRIVATE}
     if fields["kty"] == "EC":
         return ECKey.import_key(public)
-    key = RSAKey.import_key(public)
-    if key.public_key.key_size < _SHORTEST_RSA:
+    if 8 * len(urlsafe_b64decode(fields["n"].encode()).lstrip(b"\0")) < _SHORTEST_RSA:
         raise ValueError("a short key")
-    return key
+    return RSAKey.import_key(public)
 
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "use", "key_ops", "alg"})

@@ -87,6 +87,10 @@ ODD = {
     "nothing": ("Negotiate ", "kerberos_malformed"),
     "odd letters": ("nEGOTIATE YQ==\xe9", "kerberos_malformed"),
     "garbage": ("Negotiate " + base64.b64encode(b"garbage" * 100).decode(), "kerberos_refused"),
+    "an offer without a ticket": (
+        "Negotiate YCgGBisGAQUFAqAeMBygGjAYBgkqhkiG9xIBAgIGCyqGSIb3EgECAgIA",
+        "kerberos_incomplete",
+    ),
     "an empty token of SPNEGO": ("Negotiate YAA=", "kerberos_refused"),
 }
 
