@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from qproxy.auth import Field, Reason
+from qproxy.auth import Field, Reason, Shown
 from qproxy.errors import Blame, Failure
 from qproxy.web.look import PLAIN
 from qproxy.web.pages import RELOADING, Form, Page, failure_page, logged_out_page, login_page, logout_page
@@ -122,6 +122,18 @@ def test_password_keepers_find_their_fields() -> None:
 def test_the_cursor_stands_where_something_is_missing(typed: str, focused: str) -> None:
     fields = Outline(form(typed=typed)).all("input")
     assert [attributes["name"] for attributes in fields if "autofocus" in attributes] == [focused]
+
+
+def test_the_name_is_in_no_other_field_than_its_own() -> None:
+    (code,) = Outline(login_page(ENGLISH, Form((Field("code", "Code"),), "t", typed="ann"))).all("input")[1:]
+    assert (code["value"], "autofocus" in code) == ("", True)
+
+
+def test_a_page_tells_what_its_form_is_about_and_never_as_markup() -> None:
+    told = Shown("new_password"), Shown(HOSTILE, (HOSTILE, "second")), Shown("A picture", ("data:,",), picture=True)
+    page = Outline(login_page(ENGLISH, Form((), "t", shown=told)))
+    assert page.all("img") == [{"class": "code", "src": "data:,", "alt": "A picture"}]
+    assert (len(page.all("code")), page.all("script")) == (2, [])
 
 
 def test_a_refusal_is_read_aloud_and_stands_in_the_title() -> None:

@@ -74,6 +74,7 @@ class TwoSteps(Method):
     """A name first, then a code."""
 
     name = "two"
+    anew = frozenset({"anew"})
     CODE = Ask((Field("code", "Code"),), keep={"name": "ann"})
 
     async def step(self, request: LoginRequest) -> Answer:
@@ -245,6 +246,15 @@ async def test_a_second_step_comes_back_with_what_the_first_one_kept() -> None:
         done = await browser.post(LOGIN, {**hidden(wrong), "code": "123456"})
     assert [one.status for one in (first, second, wrong, done)] == [200, 200, 403, 303]
     assert [event.user for event in site.desk.events] == ["ann", "ACME\\ann"]
+
+
+async def test_who_is_logged_in_gets_the_form_by_a_word_that_the_way_knows() -> None:
+    async with open_site(Desk([TwoSteps()])) as site:
+        browser = site.browser()
+        second = await browser.post(LOGIN, {**hidden(await browser.get(LOGIN)), "name": "ann"})
+        await browser.post(LOGIN, {**hidden(second), "code": "123456"})
+        pages = [await browser.get(f"{LOGIN}?{word}=") for word in ("unknown", "anew")]
+    assert [page.status for page in pages] == [303, 200]
 
 
 async def test_a_second_step_of_another_browser_is_refused() -> None:

@@ -18,6 +18,7 @@ from qproxy.auth.method import (
     Refuse,
     Reply,
     Send,
+    Shown,
     Unavailable,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "Refuse",
     "Reply",
     "Send",
+    "Shown",
     "Unavailable",
 ]

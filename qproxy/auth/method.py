@@ -59,6 +59,16 @@ class Field:
     secret: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page tells above its form: a sentence or a name (`label`, as a field's), and what it is the name of. With
+    `picture` the values are images, each as a data: address."""
+
+    label: str
+    values: tuple[str, ...] = field(default=(), repr=False)
+    picture: bool = False
+
+
 class Reason(StrEnum):
     """Why a login was refused, as a person may know it. WRONG never says which part was wrong."""
 
@@ -85,6 +95,7 @@ class Ask:
     keep: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
     button: str = ""
+    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +188,14 @@ class Method(ABC):
 
     `returns`: verbs below `LoginRequest.here` at which browsers come to `step`, each with the name of the parameter
     that brings back what `keep` made ("" for none). `posts_back`: they come there with a POST from another site.
-    `calls`: verbs that come to `call`.
+    `calls`: verbs that come to `call`. `anew`: words of the login page's query with which somebody who is logged in
+    gets the form nevertheless.
     """
 
     returns: ClassVar[Mapping[str, str]] = {}
     posts_back: ClassVar[bool] = False
     calls: ClassVar[frozenset[str]] = frozenset()
+    anew: ClassVar[frozenset[str]] = frozenset()
     name: str
 
     @property

@@ -58,12 +58,13 @@ class LoginFlow:
 
     async def opened(self, request: web.Request, desk: LoginDesk) -> web.Response:
         visit = self._visit(request, desk)
-        session = None if visit.state.relogin else await logged_in(visit)
+        way = self._meant(visit)
+        anew = visit.state.relogin or (way is not None and not way.method.anew.isdisjoint(visit.query))
+        session = None if anew else await logged_in(visit)
         if session is not None:
             if visit.state.renew or visit.from_qlik:
                 await desk.renew(session, visit.state.renew)
             return await _onward(visit, session)
-        way = self._meant(visit)
         return await self._step(visit.by(way)) if way else self._picker(visit)
 
     async def posted(self, request: web.Request, desk: LoginDesk) -> web.Response:

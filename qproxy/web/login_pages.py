@@ -51,6 +51,7 @@ def asked(visit: Visit, status: int, ask: Ask, extras: Extras) -> web.Response:
         title=ask.title,
         button=ask.button,
         other=extras.other,
+        shown=ask.shown,
     )
     return page(status, pages.login_page(visit.look, form, frame_ancestors=visit.desk.frame_ancestors))
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, StrictUndefined
 
-from qproxy.auth.method import Field
+from qproxy.auth.method import Field, Shown
 from qproxy.errors import Failure
 from qproxy.web.look import Look, Looks, templates
 
@@ -38,6 +38,7 @@ class Form:
     title: str = ""
     button: str = ""
     other: str = ""
+    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
