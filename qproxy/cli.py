@@ -4,9 +4,6 @@ No rule of the product is here. Exit status 78 means that the configuration cann
 """
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import click
 from qproxy import __version__, builds
 from qproxy.cli_keys import keys
 from qproxy.cli_sessions import sessions
+from qproxy.cli_users import users
 
 BAD_CONFIG = 78
 
@@ -131,66 +129,7 @@ def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
 
 main.add_command(sessions)
 main.add_command(keys)
-
-
-@main.group()
-def users() -> None:
-    """Edit a file of users for the login method password_file."""
-
-
-@users.command(name="add")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("name")
-@click.option("--attribute", "-a", "attributes", multiple=True, help="NAME=VALUE for Qlik; may stand repeatedly.")
-@click.option("--replace", is_flag=True, help="Give somebody who exists a new password.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-def users_add(file: Path, name: str, attributes: tuple[str, ...], replace: bool, password_stdin: bool) -> None:
-    """Add NAME to FILE, which is made when it is missing."""
-    from qproxy.auth import users as edit  # noqa: PLC0415
-    from qproxy.model import Attributes  # noqa: PLC0415
-
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
-    pairs = tuple((key, value) for key, _, value in (one.partition("=") for one in attributes))
-    with _user_errors():
-        edit.add(file, name, password, Attributes(pairs), replace=replace)
-    click.echo(f"{name} can log in")
-
-
-@users.command(name="remove")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.argument("name")
-def users_remove(file: Path, name: str) -> None:
-    """Take NAME out of FILE. Sessions that live go on until they end."""
-    from qproxy.auth import users as edit  # noqa: PLC0415
-
-    with _user_errors():
-        edit.remove(file, name)
-    click.echo(f"{name} can no longer log in")
-
-
-@users.command(name="list")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def users_list(file: Path) -> None:
-    """Print who can log in by FILE."""
-    from qproxy.auth import users as edit  # noqa: PLC0415
-
-    with _user_errors():
-        for name in edit.names(file):
-            click.echo(name)
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """What is wrong with a file of users, a name or a password, without a traceback and with status 1."""
-    from qproxy.auth.user_file import UserFileError  # noqa: PLC0415
-
-    try:
-        yield
-    except (UserFileError, ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+main.add_command(users)
 
 
 @main.command(name="audit")

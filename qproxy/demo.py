@@ -117,7 +117,7 @@ async def demo(directory: Path, options: DemoOptions) -> AsyncIterator[Demo]:
     origin = f"{scheme}://localhost:{port}"
     node = QlikNode(SimConfig(virtual_proxies=_qlik_side(origin), apps=APPS, rest_port=None))
     await node.start()
-    people = {name: secrets.token_urlsafe(6) for name in PEOPLE}
+    people = {name: secrets.token_urlsafe(12) for name in PEOPLE}
     for name, password in people.items():
         await asyncio.to_thread(users.add, directory / "users.txt", name, password)
     _write_config(directory, origin, options.internal_port, str(node.http_url), authority)

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qproxy.auth.kerberos import Kerberos
+from qproxy.auth.lately import Lately
+from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
+from qproxy.auth.password_rules import PasswordRules
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
@@ -57,7 +60,17 @@ def _way(login: LoginPart, method: Method) -> Way:
 
 def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
     throttle = supplies.throttle_of(login.file)
-    return PasswordFile(login.file, name=login.known_as, passwords=supplies.passwords, throttle=throttle)
+    rules = LocalRules(
+        login.totp == "required",
+        login.issuer,
+        login.password.max_age,
+        login.lock_after,
+        PasswordRules(login.password.shortest, login.password.breached),
+    )
+    lately = Lately(supplies.notes, supplies.clock)
+    return PasswordFile(
+        login.file, lately, name=login.known_as, passwords=supplies.passwords, throttle=throttle, rules=rules
+    )
 
 
 def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:

@@ -6,7 +6,7 @@ The browser follows nothing, so that a test sees each answer.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,10 +19,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from qproxy.auth import Accept, Method
+from qproxy.auth.lately import Lately
+from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity, identify
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
+from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import Entry
 from qproxy.auth.way import Way
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
@@ -209,8 +212,17 @@ class Site:
         return Browser(self.client, self.server)
 
 
-def password_method(path: Path) -> PasswordFile:
-    return PasswordFile(path, passwords=Passwords(quick_hasher()))
+def password_method(
+    path: Path,
+    passwords: Passwords | None = None,
+    *,
+    throttle: Throttle | None = None,
+    rules: LocalRules | None = None,
+    clock: Callable[[], float] = time.time,
+) -> PasswordFile:
+    """With quick hashes and notes of its own."""
+    lately = Lately(MemoryNotes(clock), clock)
+    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()), throttle=throttle, rules=rules)
 
 
 @asynccontextmanager

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from login_site import PASSWORD, quick_hasher, user_file
+from login_site import PASSWORD, password_method, quick_hasher, user_file
 from waiting import eventually
 
 from qproxy.auth import Accept, Answer, LoginRequest, Reason, Refuse, users
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import LONGEST_PASSWORD, Passwords, TooBusy, hash_password
 from qproxy.auth.throttle import Throttle
+from qproxy.auth.totp import new_key
 from qproxy.model import Attributes
+
+LONG = "seven blue otters ".ljust(LONGEST_PASSWORD, "x")
 
 
 class CountingHasher(PasswordHasher):
@@ -49,7 +52,7 @@ def hasher() -> CountingHasher:
 
 @pytest.fixture
 async def method(tmp_path: Path, hasher: CountingHasher) -> AsyncIterator[PasswordFile]:
-    made = PasswordFile(user_file(tmp_path, "ann"), passwords=Passwords(hasher))
+    made = password_method(user_file(tmp_path, "ann"), Passwords(hasher))
     yield made
     await made.close()
 
@@ -67,6 +70,17 @@ async def test_every_wrong_try_costs_one_hash_of_the_same_size(
     assert hasher.verified == ["$argon2id$v=19$m=8,t=1,p=1"]
 
 
+@pytest.mark.parametrize("marks", ["locked", "expires=2020-01-01", "must-change", f"totp={new_key()}"])
+async def test_a_wrong_try_costs_and_tells_the_same_whatever_is_noted_of_the_person(
+    method: PasswordFile, hasher: CountingHasher, tmp_path: Path, marks: str
+) -> None:
+    path = tmp_path / "users"
+    path.write_text(path.read_text().replace("\n", f" {marks}\n"))
+    answers = [await log_in(method, name, "wrong") for name in ("ann", "eve")]
+    assert answers == [Refuse(Reason.WRONG)] * 2
+    assert hasher.verified == ["$argon2id$v=19$m=8,t=1,p=1"] * 2
+
+
 @pytest.mark.parametrize("name", ["Ann", "ANN", " ann ", "\uff41\uff4e\uff4e"])
 async def test_a_name_is_known_in_every_spelling_and_is_one_person_for_qlik(method: PasswordFile, name: str) -> None:
     assert await log_in(method, name) == Accept("ann")
@@ -75,32 +89,32 @@ async def test_a_name_is_known_in_every_spelling_and_is_one_person_for_qlik(meth
 async def test_a_password_is_the_same_from_every_keyboard(tmp_path: Path) -> None:
     path = tmp_path / "users"
     users.add(path, "ann", "gr\u00fc\u00dfe-an-alle")
-    method = PasswordFile(path)
+    method = password_method(path, Passwords())
     assert await log_in(method, password="gru\u0308\u00dfe-an-alle") == Accept("ann")
     await method.close()
 
 
 async def test_a_password_longer_than_the_cap_is_wrong_even_if_its_beginning_is_right(tmp_path: Path) -> None:
     path = tmp_path / "users"
-    users.add(path, "ann", "p" * LONGEST_PASSWORD)
-    method = PasswordFile(path)
-    assert await log_in(method, password="p" * LONGEST_PASSWORD) == Accept("ann")
-    assert await log_in(method, password="p" * (LONGEST_PASSWORD + 1)) == Refuse(Reason.WRONG)
+    users.add(path, "ann", LONG)
+    method = password_method(path, Passwords())
+    assert await log_in(method, password=LONG) == Accept("ann")
+    assert await log_in(method, password=LONG + "x") == Refuse(Reason.WRONG)
     await method.close()
 
 
 async def test_attributes_of_the_file_reach_the_session(tmp_path: Path) -> None:
     path = tmp_path / "users"
     users.add(path, "ann", PASSWORD, Attributes((("Group", "Sales"), ("Group", "Finance"))))
-    method = PasswordFile(path)
+    method = password_method(path, Passwords())
     answer = await log_in(method)
     await method.close()
     assert answer == Accept("ann", attributes=Attributes((("Group", "Sales"), ("Group", "Finance"))))
 
 
 async def test_who_is_added_or_removed_counts_at_once(method: PasswordFile, tmp_path: Path) -> None:
-    users.add(tmp_path / "users", "bob", "bobs password")
-    assert await log_in(method, "bob", "bobs password") == Accept("bob")
+    users.add(tmp_path / "users", "bob", "seven blue otters")
+    assert await log_in(method, "bob", "seven blue otters") == Accept("bob")
     users.remove(tmp_path / "users", "ann")
     assert await log_in(method) == Refuse(Reason.WRONG)
 
@@ -108,7 +122,7 @@ async def test_who_is_added_or_removed_counts_at_once(method: PasswordFile, tmp_
 async def test_a_hash_of_older_parameters_is_made_anew_at_the_next_login(tmp_path: Path) -> None:
     path = user_file(tmp_path, "ann")
     before = path.read_text()
-    method = PasswordFile(path, passwords=Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
+    method = password_method(path, Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
     assert await log_in(method) == Accept("ann")
     assert "$m=16,t=2,p=1$" in path.read_text() != before
     assert await log_in(method) == Accept("ann")
@@ -119,7 +133,7 @@ async def test_a_hash_that_cannot_be_kept_hinders_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = user_file(tmp_path, "ann")
-    method = PasswordFile(path, passwords=Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
+    method = password_method(path, Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
     monkeypatch.setattr(users, "put_in_place", refuse_writing)
     with caplog.at_level(logging.INFO):
         assert await log_in(method) == Accept("ann")
@@ -163,7 +177,7 @@ async def test_a_file_that_was_mended_works_without_a_restart(method: PasswordFi
 async def test_guessing_has_to_wait_longer_and_longer(tmp_path: Path) -> None:
     now = [0.0]
     throttle = Throttle(lambda: now[0])
-    method = PasswordFile(user_file(tmp_path, "ann"), passwords=Passwords(quick_hasher()), throttle=throttle)
+    method = password_method(user_file(tmp_path, "ann"), throttle=throttle)
     for _ in range(5):
         await log_in(method, password="wrong")
     assert await log_in(method) == Refuse(Reason.THROTTLED, retry_after=1)
@@ -184,7 +198,7 @@ async def test_a_hundred_guesses_at_once_are_no_better_than_one_by_one(
 async def test_when_too_many_wait_the_next_ones_are_told_to_come_back(tmp_path: Path) -> None:
     hasher = GatedHasher()
     passwords = Passwords(hasher, at_once=1, waiting=3)
-    method = PasswordFile(user_file(tmp_path, "ann"), passwords=passwords)
+    method = password_method(user_file(tmp_path, "ann"), passwords)
     tries = [asyncio.create_task(log_in(method, address=f"192.0.2.{n}")) for n in range(20)]
     await eventually(lambda: sum(one.done() for one in tries) == 16)
     hasher.gate.set()

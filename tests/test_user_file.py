@@ -2,16 +2,20 @@
 
 import logging
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 from login_site import PASSWORD, quick_hasher, user_file
 
 from qproxy.auth import users
+from qproxy.auth.totp import new_key
 from qproxy.auth.user_file import Entry, UserFile, UserFileError, name_key, parse, parse_line
+from qproxy.auth.user_marks import Marks
 from qproxy.model import Attributes
 
 HASH = quick_hasher().hash(PASSWORD)
+KEY = new_key()
 
 
 @pytest.fixture
@@ -25,6 +29,9 @@ def path(tmp_path: Path) -> Path:
         Entry("ann", HASH),
         Entry("Ann Blythe@example.com", HASH, Attributes((("Group", "Sales"), ("Group", "R&D, EMEA")))),
         Entry("jörg", HASH, Attributes((("Site", "a=b:c"),))),
+        Entry("ann", HASH, marks=Marks(changed=date(2026, 11, 23))),
+        Entry("ann", HASH, Attributes((("Site", "a:b"),)), Marks(expires=date(2027, 4, 1), must_change=True)),
+        Entry("ann", HASH, marks=Marks(locked=True, totp=KEY, recovery=("a" * 22, "-_" * 11))),
     ],
 )
 def test_a_line_is_read_as_it_was_written(entry: Entry) -> None:
@@ -50,6 +57,15 @@ BROKEN = {
     f"ann:{HASH}:Group": "Name=value",
     f"ann:{HASH}:=Sales": "Name=value",
     f"ann:{HASH}:Group=a\x00b": "control characters",
+    f"ann:{HASH} unknown": "behind the hash",
+    f"ann:{HASH} unknown=1": "behind the hash",
+    f"ann:{HASH} locked locked": "twice",
+    f"ann:{HASH} must-change=yes": "behind the hash",
+    f"ann:{HASH} expires=1.4.2027": "a day such as",
+    f"ann:{HASH} changed=": "a day such as",
+    f"ann:{HASH} totp=canary": "a key of at least 16 bytes",
+    f"ann:{HASH} totp=!!!!": "a key of at least 16 bytes",
+    f"ann:{HASH} recovery=canary": "holds hashes",
     f"bob:{HASH}": "further up",
     f"BOB:{HASH}": "further up",
 }
@@ -66,13 +82,20 @@ def test_a_broken_line_is_named_lets_nobody_in_and_hinders_nobody(
 
 
 def test_the_log_of_a_broken_line_shows_none_of_it(caplog: pytest.LogCaptureFixture) -> None:
-    parse(["ann:plain-canary", f"a\\b:{HASH}:canary"], "users")
+    canaries = [f"eve:{HASH} {mark}" for mark in ("canary", "canary=1", "totp=canary", "recovery=canary")]
+    parse(["ann:plain-canary", f"a\\b:{HASH}:canary", *canaries], "users")
     assert "canary" not in caplog.text
     assert HASH not in caplog.text
 
 
-def test_an_entry_hides_its_hash_when_printed() -> None:
-    assert HASH not in repr(Entry("ann", HASH))
+def test_an_entry_hides_its_hash_and_its_key_when_printed() -> None:
+    shown = repr(Entry("ann", HASH, marks=Marks(totp=KEY, recovery=("a" * 22,))))
+    assert [secret for secret in (HASH, KEY, "a" * 22) if secret in shown] == []
+
+
+def test_marks_may_be_written_by_hand() -> None:
+    entry = parse_line(f"ann:{HASH}   locked\ttotp={KEY.lower()} : Group = Sales")
+    assert (entry.marks, entry.attributes.pairs) == (Marks(locked=True, totp=KEY), (("Group", "Sales"),))
 
 
 @pytest.mark.parametrize(("left", "right"), [("Straße", "STRASSE"), ("é", "e\u0301"), ("ﬁn", "FIN"), (" ann", "ann ")])

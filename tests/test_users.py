@@ -97,7 +97,7 @@ def test_who_is_removed_does_not_come_back_by_a_second_line(path: Path, caplog: 
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize("password", ["", "short", "       ", "        ", "p" * 1025])
+@pytest.mark.parametrize("password", ["", "short", "       ", " " * 20, "seven blue otters " * 60])
 def test_a_poor_password_is_refused(path: Path, password: str) -> None:
     with pytest.raises(UserFileError, match="a password has at"):
         users.add(path, "ann", password)

@@ -1,17 +1,24 @@
 """Logging in with a user name and a password from a file of users.
 
-The first way in: it needs no other server. It must not tell, by text, cost or time, whether a name exists.
+The first way in: it needs no other server. It must not tell, by text, cost or time, whether a name exists, and says
+only to who has the right password what else is the matter. Further steps are local_steps'.
 """
 
 import asyncio
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from qproxy.auth import users
-from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse
+from qproxy.auth.lately import Lately
+from qproxy.auth.local_forms import FIRST, Progress
+from qproxy.auth.local_rules import LocalRules
+from qproxy.auth.local_steps import LocalSteps
+from qproxy.auth.lock_out import LockOut
+from qproxy.auth.method import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse
 from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
@@ -19,71 +26,89 @@ from qproxy.clients import network_of
 
 log = logging.getLogger("qproxy.auth")
 
-FIELDS: Final = (
-    Field("name", "name", autocomplete="username"),
-    Field("password", "password", autocomplete="current-password", secret=True),
-)
 BUSY_SECONDS: Final = 5
 
 
 class PasswordFile(Method):
     """`throttle` and `passwords` may be shared between virtual proxies; `close` closes `passwords`."""
 
+    anew: ClassVar[frozenset[str]] = frozenset({"change"})
+
     def __init__(
         self,
         path: Path,
+        lately: Lately,
         *,
         name: str = "password_file",
         passwords: Passwords | None = None,
         throttle: Throttle | None = None,
+        rules: LocalRules | None = None,
     ) -> None:
         self.name = name
         self._file = UserFile(path)
         self._reading = asyncio.Lock()
         self._passwords = Passwords() if passwords is None else passwords
         self._throttle = Throttle(time.monotonic) if throttle is None else throttle
+        self._lock_out = LockOut(path, lately, (rules or LocalRules()).lock_after)
+        self._steps = LocalSteps(path, lately, self._passwords, rules or LocalRules(), self._lock_out)
         self._complaint = ""
 
     async def step(self, request: LoginRequest) -> Answer:
         if not request.form:
-            return Ask(FIELDS)
-        typed = request.form.get("name", "")
+            return Ask(FIRST)
+        typed = request.kept.get("name") or request.form.get("name", "")
         key = name_key(typed) if len(typed) <= LONGEST_NAME else ""
         wait = self._throttle.take(request.address, key)
         if wait > 0:
             return Refuse(Reason.THROTTLED, retry_after=math.ceil(wait))
-        try:
-            return await self._judge(request, key)
-        except TooBusy:
+        answer = await self._judged(request, key)
+        if isinstance(answer, Accept):
+            self._throttle.forgive(request.address, key)
+        elif not (isinstance(answer, Refuse) and answer.reason is Reason.WRONG):
             self._throttle.give_back(request.address, key)
+        return answer
+
+    async def close(self) -> None:
+        await self._lock_out.close()
+        self._passwords.close()
+
+    async def _judged(self, request: LoginRequest, key: str) -> Answer:
+        try:
+            async with self._reading:
+                entries = await asyncio.to_thread(self._file.entries)
+            self._complaint = ""
+            if request.kept:
+                return await self._further(request, entries.get(key))
+            return await self._first(request, key, entries.get(key))
+        except TooBusy:
             return Refuse(Reason.BUSY, retry_after=BUSY_SECONDS)
         except UserFileError as error:
-            self._throttle.give_back(request.address, key)
             self._complain(str(error))
             return Refuse(Reason.UNAVAILABLE)
 
-    async def close(self) -> None:
-        self._passwords.close()
-
-    async def _judge(self, request: LoginRequest, key: str) -> Answer:
-        async with self._reading:
-            entries = await asyncio.to_thread(self._file.entries)
-        self._complaint = ""
-        entry = entries.get(key)
+    async def _first(self, request: LoginRequest, key: str, entry: Entry | None) -> Answer:
         password, known = request.form.get("password", ""), entry.hash if entry else None
         kept = await self._passwords.matches(password, known, network_of(request.address))
         if entry is None or kept is None:
+            await self._lock_out.wrong(key, entry)
             return Refuse(Reason.WRONG)
-        self._throttle.forgive(request.address, key)
         if kept != entry.hash:
-            await self._keep(entry, kept)
-        return Accept(entry.name, attributes=entry.attributes)
+            entry = await self._rehashed(entry, kept)
+        return await self._steps.next(Progress(entry), request)
 
-    async def _keep(self, entry: Entry, password_hash: str) -> None:
+    async def _further(self, request: LoginRequest, entry: Entry | None) -> Answer:
+        progress = Progress.read(request.kept, entry)
+        if progress is None:
+            return Refuse(Reason.STALE)
+        return await self._steps.judge(progress, request)
+
+    async def _rehashed(self, entry: Entry, password_hash: str) -> Entry:
+        after = replace(entry, hash=password_hash)
         try:
-            await asyncio.to_thread(users.keep_hash, self._file.path, entry, password_hash)
+            return after if await asyncio.to_thread(users.swap, self._file.path, entry, after) else entry
         except UserFileError as error:
             log.info("the password of %r keeps its older hash: %s", entry.name, error)
+            return entry
 
     def _complain(self, complaint: str) -> None:
         """Once until it is mended, not at every login."""

@@ -8,12 +8,15 @@ import asyncio
 import secrets
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+T = TypeVar("T")
 
 LONGEST_PASSWORD: Final = 1024
 """Bytes of UTF-8; longer input is wrong without its being hashed as it is."""
@@ -41,11 +44,17 @@ class Passwords:
         `password_hash` None stands for a person who does not exist: costs the same and is never right. `caller` is
         where it comes from. Raises TooBusy.
         """
+        return await self._soon(partial(self._check, password, password_hash), caller)
+
+    async def hashed(self, password: str, caller: str = "") -> str:
+        """The hash of a new password. Raises TooBusy."""
+        return await self._soon(partial(hash_password, password, self._hasher), caller)
+
+    async def _soon(self, run: Callable[[], T], caller: str) -> T:
         if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
             raise TooBusy
         self._under_way[caller] += 1
         try:
-            run = partial(self._check, password, password_hash)
             return await asyncio.get_running_loop().run_in_executor(self._threads, run)
         finally:
             self._under_way[caller] -= 1

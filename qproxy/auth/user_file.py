@@ -3,12 +3,12 @@
     # comment
     ann:$argon2id$v=19$m=65536,t=3,p=4$...$...
     bob:$argon2id$v=19$m=65536,t=3,p=4$...$...:Group=Sales; Group=Finance
+    eve:$argon2id$v=19$m=65536,t=3,p=4$...$... changed=2026-11-23 expires=2027-04-01 locked:Group=Sales
 
-One person a line: the name as Qlik shall know it, the argon2id hash of the password, and, after a second colon, session
-attributes divided by semicolons. Names are compared without regard to case. A line that cannot be understood lets
-nobody in and is logged with its number; a file that others than its
-owner may open lets nobody in at all. This module must
-not change the file (users.py does) and never logs a hash.
+One person a line: the name as Qlik shall know it, the argon2id hash of the password with marks behind it (user_marks),
+and, after a second colon, session attributes divided by semicolons. Names are compared without regard to case. A line
+that cannot be understood lets nobody in and is logged with its number; a file that others than its owner may open lets
+nobody in at all. This module must not change the file (users.py does) and never logs a hash.
 """
 
 import logging
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
+from qproxy.auth.user_marks import Marks, parse_marks
 from qproxy.model import Attributes, User
 from qproxy.secret_files import exposure
 
@@ -38,10 +39,11 @@ class Entry:
     name: str
     hash: str = field(repr=False)
     attributes: Attributes = field(default_factory=Attributes)
+    marks: Marks = field(default_factory=Marks)
 
     @property
     def line(self) -> str:
-        fields = [self.name, self.hash]
+        fields = [self.name, f"{self.hash} {self.marks}".rstrip()]
         if self.attributes.pairs:
             fields.append("; ".join(f"{name}={value}" for name, value in self.attributes.pairs))
         return ":".join(fields)
@@ -73,14 +75,18 @@ def check_entry(entry: Entry) -> Entry:
 def parse_line(line: str) -> Entry:
     """Raises UserFileError where the line does not name a person."""
     name, _, rest = line.strip().partition(":")
-    password_hash, _, attributes = rest.partition(":")
+    secrets, _, attributes = rest.partition(":")
+    password_hash, marks = [*secrets.split(maxsplit=1), "", ""][:2]
     pairs: list[tuple[str, str]] = []
     for pair in filter(str.strip, attributes.split(";")):
         left, equals, right = pair.partition("=")
         if not equals:
             raise UserFileError("an attribute is Name=value")
         pairs.append((left.strip(), right.strip()))
-    return check_entry(Entry(name, password_hash, Attributes(tuple(pairs))))
+    try:
+        return check_entry(Entry(name, password_hash, Attributes(tuple(pairs)), parse_marks(marks)))
+    except ValueError as error:
+        raise UserFileError(str(error)) from None
 
 
 def parse(lines: Iterable[str], where: str) -> dict[str, Entry]:

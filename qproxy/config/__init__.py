@@ -11,7 +11,8 @@
 Reading YAML itself is qproxy.settings'.
 """
 
-from qproxy.config.login_models import LoginConfig, PasswordFileLogin
+from qproxy.config.local_models import PasswordFileLogin
+from qproxy.config.login_models import LoginConfig
 from qproxy.config.login_parts import LoginPart
 from qproxy.config.models import (
     Config,

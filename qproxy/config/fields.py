@@ -245,6 +245,7 @@ CountOrNever = Annotated[
     BeforeValidator(parse_whole_or_never),
     WithJsonSchema({"type": ["string", "integer"], "pattern": "^(never|[1-9][0-9]*)$", "minimum": 1}),
 ]
+PasswordLength = Annotated[int, Field(ge=8, le=64), BeforeValidator(parse_whole)]
 HeadBytes = Annotated[int, Field(ge=4096, le=65536), BeforeValidator(parse_whole)]
 AttributeBytes = Annotated[int, Field(ge=0, le=16384), BeforeValidator(parse_whole)]
 WorkerCount = Annotated[

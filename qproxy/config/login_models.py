@@ -5,13 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from qproxy.config.fields import FilePath, Flag
+from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_parts import Line, LoginPart
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
-
-
-class PasswordFileLogin(LoginPart):
-    method: Literal["password_file"] = Field(description="Names and argon2id hashes in a file of qproxy's own.")
-    file: FilePath = Field(description="That file; `qproxy users` edits it.")
 
 
 class SamlLogin(LoginPart):

@@ -10,8 +10,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from qproxy.breached import BreachedError, check_list
 from qproxy.config.files import read_certificates, read_public_half, spki
-from qproxy.config.login_models import PasswordFileLogin, SamlLogin
+from qproxy.config.local_models import PasswordFileLogin
+from qproxy.config.login_models import SamlLogin
 from qproxy.config.models import VirtualProxyConfig
 from qproxy.config.rules import Finding
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
@@ -48,11 +50,16 @@ def login_files(vp: VirtualProxyConfig, now: datetime) -> Iterator[Finding]:
 def _password_file(file: str, path: KeyPath, login: PasswordFileLogin, _: datetime) -> Iterator[Finding]:
     if not login.file.exists():
         yield Finding(file, (*path, "file"), f"{login.file} does not exist: make it with `qproxy users add`")
-        return
-    try:
-        read_secret(login.file)
-    except SecretError as error:
-        yield Finding(file, (*path, "file"), str(error))
+    else:
+        try:
+            read_secret(login.file)
+        except SecretError as error:
+            yield Finding(file, (*path, "file"), str(error))
+    if login.password.breached is not None:
+        try:
+            check_list(login.password.breached)
+        except BreachedError as error:
+            yield Finding(file, (*path, "password", "breached"), str(error))
 
 
 def _saml(vp: VirtualProxyConfig, path: KeyPath, login: SamlLogin) -> Iterator[Finding]:

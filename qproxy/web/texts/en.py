@@ -46,6 +46,45 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "sent_title": "Almost there",
         "sent_text": "Your organisation's login is the next step.",
         "sent_button": "Continue",
+        # users in a file of our own: what is the matter, once the password was right, and the further steps
+        "account_locked": "Your account is locked. Please tell your administrator.",
+        "account_expired": "Your account has expired. Please tell your administrator.",
+        "continue_button": "Continue",
+        "totp_title": "Second step",
+        "totp_code": "Code of your authenticator app, or a recovery code",
+        "code_wrong": "This code is not right. Please type the one that your authenticator app shows now.",
+        "code_used": "This code was used before. Please wait until your authenticator app shows the next one.",
+        "totp_enrol_title": "Set up the second step",
+        "totp_enrol": (
+            "From now on a code of an authenticator app on your phone is asked for, too. Scan the picture with such an "
+            "app, or type the key into it, and then type the code that it shows."
+        ),
+        "totp_picture": "Picture for your authenticator app (QR code)",
+        "totp_key": "Key, if you cannot scan the picture",
+        "totp_first_code": "Code that the app shows",
+        "recovery_title": "Keep your recovery codes",
+        "recovery_codes": (
+            "If you lose your phone, each of these codes lets you in once instead of the app. They are shown only now: "
+            "print them or write them down, and keep them safe."
+        ),
+        "recovery_button": "I have kept them",
+        "password_title": "Choose a new password",
+        "password_must_change": "Your administrator asks you to choose a new password.",
+        "password_expired": "Your password is too old. Please choose a new one.",
+        "password_change": "Choose a new password for your account.",
+        "password_least": "It needs at least so many characters, not counting your user name:",
+        "new_password": "New password",
+        "new_password_again": "New password once more",
+        "password_differs": "You did not type the same new password twice.",
+        "password_same": "This is your old password. Please choose another one.",
+        "password_short": "This password is too short. A few words with spaces are easy to remember.",
+        "password_long": "This password is too long.",
+        "password_name": "Without your user name in it this password is too short.",
+        "password_well_known": "Too many people have this password. Please choose another one.",
+        "password_breached": (
+            "This password is known from a theft of data elsewhere, so it would soon be guessed. Please choose another "
+            "one."
+        ),
         # logging out
         "logout_title": "Log out",
         "logout_question": "Do you want to log out of Qlik Sense?",

@@ -1,0 +1,70 @@
+"""People of a file of users at the login page, for tests of what comes after the password."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, password_method, user_file
+
+from qproxy.auth import totp, users
+from qproxy.auth.local_rules import LocalRules
+from qproxy.auth.throttle import Throttle
+from qproxy.auth.user_marks import Marks
+
+LOGIN = "/qproxy/login/sales"
+KEY = totp.new_key()
+NOON = 1_800_000_000.0
+"""2027-01-15, 08:00 UTC."""
+
+
+class People:
+    """A site with ann and bob, whose file and clock a test can change."""
+
+    def __init__(self, site: Site, path: Path, now: list[float]) -> None:
+        self.site = site
+        self.path = path
+        self.now = now
+
+    def mark(self, name: str = "ann", **marks: object) -> None:
+        users.mark(self.path, name, lambda before: replace(before, **marks))  # type: ignore[arg-type]
+
+    def marks(self, name: str = "ann") -> Marks:
+        return {entry.name: entry.marks for entry in users.people(self.path)}[name]
+
+    def code(self, key: str = KEY) -> str:
+        return totp.code_of(key, totp.step_at(self.now[0]))
+
+    async def first(self, browser: Browser, password: str = PASSWORD, page: str = LOGIN, name: str = "ann") -> Reply:
+        """What comes after name and password."""
+        return await browser.log_in(page, name, password)
+
+    async def log_in(self, password: str = PASSWORD, code: str = "", name: str = "ann") -> Reply:
+        browser = self.site.browser()
+        reply = await self.first(browser, password, name=name)
+        return await go_on(browser, reply, code=code) if code else reply
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [event.outcome for event in self.site.desk.events]
+
+
+async def go_on(browser: Browser, reply: Reply, page: str = LOGIN, **fields: str) -> Reply:
+    """Fills in the form that the page shows."""
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', reply.text))
+    return await browser.post(page, hidden | fields)
+
+
+def shown(reply: Reply) -> list[str]:
+    return [unescape(one) for one in re.findall(r"<code>([^<]*)</code>", reply.text)]
+
+
+@asynccontextmanager
+async def people(folder: Path, throttle: Throttle | None = None, **rules: object) -> AsyncIterator[People]:
+    now, path = [NOON], user_file(folder, "ann", "bob")
+    wanted = LocalRules(**rules)  # type: ignore[arg-type]
+    method = password_method(path, rules=wanted, clock=lambda: now[0], throttle=throttle)
+    async with open_site(Desk([method])) as site:
+        yield People(site, path, now)
