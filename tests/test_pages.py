@@ -22,7 +22,7 @@ ENGLISH = PLAIN.of("", "en")
 class Outline(HTMLParser):
     """The tags of a page, and the ones that were never closed."""
 
-    VOID = frozenset({"meta", "link", "input"})
+    VOID = frozenset({"meta", "link", "input", "img"})
 
     def __init__(self, page: Page) -> None:
         super().__init__()

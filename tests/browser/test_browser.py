@@ -1,6 +1,7 @@
 """A person in a real browser: Debian's Chromium, driven by playwright, through qproxy to the stand-in node."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from a_site import APP, Site, site
 from login_site import PASSWORD
 from needs import require
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from qproxy.auth import totp, users
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -123,4 +126,43 @@ async def test_the_chart_is_told_when_the_session_ends_elsewhere(chromium: Brows
     await other.goto(qlik.origin + "/qproxy/logout/sales")
     await other.get_by_role("button").click()
     await expect(page.locator("#status")).to_contain_text("ended")
+    await context.close()
+
+
+REQUIRED = "login: [{method: password_file, file: users, totp: required}]"
+PICTURE = "image => image.complete && image.naturalWidth === image.naturalHeight && image.naturalWidth > 100"
+
+
+async def test_a_person_sets_up_an_authenticator_app_at_the_first_login_without_javascript(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    async with site(tmp_path, vp=REQUIRED) as qlik:
+        context, page = await new_page(chromium, java_script_enabled=False, viewport={"width": 320, "height": 640})
+        await page.goto(qlik.origin + SHEET)
+        await log_in(page)
+        assert await page.get_by_role("img").evaluate(PICTURE)
+        key = (await page.locator("code").inner_text()).replace(" ", "")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+        await page.get_by_label("Code that the app shows").fill(totp.code_of(key, totp.step_at(qlik.clock.now)))
+        await page.get_by_role("button").click()
+        await expect(page.locator("code")).to_have_count(8)
+        await page.get_by_role("button").click()
+        await expect(page).to_have_url(qlik.origin + SHEET)
+        await context.close()
+
+
+async def test_the_second_login_asks_for_a_code_and_says_when_it_is_wrong(chromium: Browser, qlik: Site) -> None:
+    key = totp.new_key()
+    users.mark(qlik.directory / "users", "ann", lambda marks: replace(marks, totp=key))
+    context, page = await new_page(chromium)
+    await page.goto(qlik.origin + SHEET)
+    await log_in(page)
+    field = page.get_by_label("Code of your authenticator app")
+    await expect(field).to_be_focused()
+    await field.fill("000000")
+    await page.get_by_role("button").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not right")
+    await field.fill(totp.code_of(key, totp.step_at(qlik.clock.now)))
+    await page.get_by_role("button").click()
+    await expect(page.locator("#user")).to_contain_text("ann")
     await context.close()
