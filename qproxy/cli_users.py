@@ -84,7 +84,7 @@ def users_password(file: Path, name: str, must_change: bool, **new: Any) -> None
 @FILE
 @NAME
 def users_remove(file: Path, name: str) -> None:
-    """Take NAME out of FILE. Sessions that live go on until they end."""
+    """Take NAME out of FILE. Sessions that live go on until they end, or `recheck` ends them."""
     from qproxy.auth import users as edit  # noqa: PLC0415
 
     with _user_errors():
@@ -108,7 +108,7 @@ def users_list(file: Path, long: bool) -> None:
 @FILE
 @NAME
 def users_lock(file: Path, name: str) -> None:
-    """Let NAME in no more until `unlock`. Sessions that live go on until they end."""
+    """Let NAME in no more until `unlock`. Sessions that live go on until they end, or `recheck` ends them."""
     _mark(file, name, locked=True)
     click.echo(f"{name} is locked")
 

@@ -65,6 +65,7 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
         login.issuer,
         login.password.max_age,
         login.lock_after,
+        login.recheck,
         PasswordRules(login.password.shortest, login.password.breached),
     )
     lately = Lately(supplies.notes, supplies.clock)

@@ -11,6 +11,7 @@ from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, password
 
 from qproxy.auth import totp, users
 from qproxy.auth.local_rules import LocalRules
+from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
 
@@ -23,8 +24,9 @@ NOON = 1_800_000_000.0
 class People:
     """A site with ann and bob, whose file and clock a test can change."""
 
-    def __init__(self, site: Site, path: Path, now: list[float]) -> None:
+    def __init__(self, site: Site, method: PasswordFile, path: Path, now: list[float]) -> None:
         self.site = site
+        self.method = method
         self.path = path
         self.now = now
 
@@ -67,4 +69,4 @@ async def people(folder: Path, throttle: Throttle | None = None, **rules: object
     wanted = LocalRules(**rules)  # type: ignore[arg-type]
     method = password_method(path, rules=wanted, clock=lambda: now[0], throttle=throttle)
     async with open_site(Desk([method])) as site:
-        yield People(site, path, now)
+        yield People(site, method, path, now)

@@ -1,17 +1,20 @@
 """New passwords at the login, and accounts that are locked or have expired."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from local_people import KEY, LOGIN, go_on, people
+from local_people import KEY, LOGIN, NOON, go_on, people
 from login_site import PASSWORD, Browser, Reply
 from waiting import eventually
 
-from qproxy.auth import users
+from qproxy.auth import Unavailable, users
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
+from qproxy.model import NO_TIE
 
 NEW = "seven blue otters"
 
@@ -190,3 +193,54 @@ async def test_a_lock_that_cannot_be_written_holds_nevertheless_and_is_logged(
         await eventually(lambda: "should be locked out" in caplog.text)
         assert (await those.log_in()).status == 403
     assert those.outcomes[-1] == "account_locked"
+
+
+# --- sessions that are checked against the file ---
+
+
+@pytest.mark.parametrize(
+    ("change", "stands"),
+    [
+        (lambda marks: marks, True),
+        (lambda marks: replace(marks, expires=date(2027, 1, 16)), True),
+        (lambda marks: replace(marks, expires=date(2027, 1, 15)), False),
+        (lambda marks: replace(marks, locked=True), False),
+        (lambda marks: replace(marks, totp=KEY), False),
+    ],
+)
+async def test_a_session_stands_as_long_as_its_person_would_be_let_in(
+    tmp_path: Path, change: Callable[[Marks], Marks], stands: bool
+) -> None:
+    async with people(tmp_path, recheck=300.0) as those:
+        await those.log_in()
+        (session,) = those.site.desk.sessions.values()
+        users.mark(those.path, "ann", change)
+        those.now[0] += 300
+        tie = await those.method.recheck(session)
+    assert session.tie.check_at == NOON + 300
+    assert (tie is not None and tie.check_at == NOON + 600) is stands
+
+
+async def test_a_session_does_not_outlive_the_password_or_the_person(tmp_path: Path) -> None:
+    async with people(tmp_path, recheck=300.0) as those:
+        await those.log_in()
+        await those.log_in(name="bob")
+        users.set_password(those.path, "ann", NEW)
+        users.remove(those.path, "bob")
+        ties = [await those.method.recheck(session) for session in those.site.desk.sessions.values()]
+    assert ties == [None, None]
+
+
+async def test_a_file_that_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
+    async with people(tmp_path, recheck=300.0) as those:
+        await those.log_in()
+        those.path.chmod(0o644)
+        (session,) = those.site.desk.sessions.values()
+        with pytest.raises(Unavailable, match="chmod 600"):
+            await those.method.recheck(session)
+
+
+async def test_a_session_keeps_nothing_where_it_is_not_checked(tmp_path: Path) -> None:
+    async with people(tmp_path) as those:
+        await those.log_in()
+    assert [session.tie for session in those.site.desk.sessions.values()] == [NO_TIE]

@@ -41,18 +41,19 @@ class Progress:
 
     def kept(self, stage: str, extra: str = "") -> Mapping[str, str]:
         done = " ".join(sorted(one.value for one in self.done))
-        return {"name": self.entry.name, "of": _digest(self.entry), "done": done, "stage": stage, "extra": extra}
+        return {"name": self.entry.name, "of": proof_of(self.entry), "done": done, "stage": stage, "extra": extra}
 
     @classmethod
     def read(cls, kept: Mapping[str, str], entry: Entry | None) -> "Progress | None":
         """None where the person's password or key is another one by now."""
-        if entry is None or kept.get("of") != _digest(entry):
+        if entry is None or kept.get("of") != proof_of(entry):
             return None
         done = frozenset(map(Due, kept["done"].split()))
         return cls(entry, done, kept["stage"], kept["extra"])
 
 
-def _digest(entry: Entry) -> str:
+def proof_of(entry: Entry) -> str:
+    """What a login stands on: another text once the password or the key is another one."""
     return hashlib.sha256(f"{entry.hash} {entry.marks.totp}".encode()).hexdigest()[:32]
 
 

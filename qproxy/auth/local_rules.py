@@ -33,27 +33,33 @@ NEW_PASSWORD: Final = frozenset({Due.CHANGE, Due.OLD, Due.WANTED})
 
 @dataclass(frozen=True, slots=True)
 class LocalRules:
-    """`max_age` of a password in seconds; `lock_after` so many wrong tries; None for never. `issuer`: what
-    authenticator apps call the account."""
+    """`max_age` of a password and `recheck` of a session in seconds, `lock_after` in wrong tries; None for never.
+    `issuer`: what authenticator apps call the account."""
 
     second_step: bool = False
     issuer: str = "Qlik Sense"
     max_age: float | None = None
     lock_after: int | None = None
+    recheck: float | None = None
     password: PasswordRules = field(default_factory=PasswordRules)
 
     def due(self, entry: Entry, today: date, done: frozenset[Due], wanted: bool) -> Due:
         """The next thing; `done`: what the person has done in this login, `wanted`: a new password is asked for."""
-        marks = entry.marks
-        if marks.locked:
-            return Due.LOCKED
-        if marks.expires is not None and today >= marks.expires:
-            return Due.EXPIRED
+        marks, refused = entry.marks, self.refused(entry, today)
+        if refused is not None:
+            return refused
         if marks.totp and Due.CODE not in done:
             return Due.CODE
         if not done & NEW_PASSWORD and self._new_password(entry, today, wanted) is not Due.NOTHING:
             return self._new_password(entry, today, wanted)
         return Due.ENROL if self.second_step and not marks.totp else Due.NOTHING
+
+    def refused(self, entry: Entry, today: date) -> Due | None:
+        """Why nobody is let in with that entry, whoever it is."""
+        if entry.marks.locked:
+            return Due.LOCKED
+        expires = entry.marks.expires
+        return Due.EXPIRED if expires is not None and today >= expires else None
 
     def _new_password(self, entry: Entry, today: date, wanted: bool) -> Due:
         """A password of which nobody knows since when it is there is as old as can be."""

@@ -20,6 +20,7 @@ from qproxy.auth.local_forms import (
     asks_code,
     asks_first_code,
     asks_new_password,
+    proof_of,
     shows_recovery_codes,
 )
 from qproxy.auth.local_rules import NEW_PASSWORD, REFUSED, Due, LocalRules, day_of
@@ -29,6 +30,7 @@ from qproxy.auth.passwords import Passwords
 from qproxy.auth.user_file import Entry, UserFileError, name_key
 from qproxy.breached import BreachedError
 from qproxy.clients import network_of
+from qproxy.model import NO_TIE, Tie
 
 log = logging.getLogger("qproxy.auth")
 
@@ -60,7 +62,20 @@ class LocalSteps:
         if due is Due.ENROL:
             return asks_first_code(progress, self._rules, totp.new_key())
         await self._lock_out.right(entry)
-        return Accept(entry.name, attributes=entry.attributes)
+        return Accept(entry.name, attributes=entry.attributes, tie=self.tie(entry))
+
+    def tie(self, entry: Entry) -> Tie:
+        """What a session keeps of the login, where it is checked again."""
+        if self._rules.recheck is None:
+            return NO_TIE
+        kept = {"name": entry.name, "of": proof_of(entry)}
+        return Tie(kept=kept, check_at=self._lately.clock() + self._rules.recheck)
+
+    def stands(self, entry: Entry | None, tie: Tie) -> bool:
+        """Whether the person would still be let in, with the password and the key of then."""
+        if entry is None or proof_of(entry) != tie.kept.get("of"):
+            return False
+        return self._rules.refused(entry, day_of(self._lately.clock())) is None
 
     async def _due(self, progress: Progress, request: LoginRequest) -> Due:
         if await self._lock_out.closed(progress.entry):

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
@@ -18,11 +19,12 @@ from qproxy.auth.local_forms import FIRST, Progress
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.local_steps import LocalSteps
 from qproxy.auth.lock_out import LockOut
-from qproxy.auth.method import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse
+from qproxy.auth.method import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse, Unavailable
 from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
 from qproxy.clients import network_of
+from qproxy.model import Session, Tie
 
 log = logging.getLogger("qproxy.auth")
 
@@ -68,15 +70,21 @@ class PasswordFile(Method):
             self._throttle.give_back(request.address, key)
         return answer
 
+    async def recheck(self, session: Session) -> Tie | None:
+        try:
+            entries = await self._entries()
+        except UserFileError as error:
+            raise Unavailable(str(error)) from None
+        entry = entries.get(name_key(session.tie.kept.get("name", "")))
+        return self._steps.tie(entry) if entry and self._steps.stands(entry, session.tie) else None
+
     async def close(self) -> None:
         await self._lock_out.close()
         self._passwords.close()
 
     async def _judged(self, request: LoginRequest, key: str) -> Answer:
         try:
-            async with self._reading:
-                entries = await asyncio.to_thread(self._file.entries)
-            self._complaint = ""
+            entries = await self._entries()
             if request.kept:
                 return await self._further(request, entries.get(key))
             return await self._first(request, key, entries.get(key))
@@ -85,6 +93,12 @@ class PasswordFile(Method):
         except UserFileError as error:
             self._complain(str(error))
             return Refuse(Reason.UNAVAILABLE)
+
+    async def _entries(self) -> Mapping[str, Entry]:
+        async with self._reading:
+            entries = await asyncio.to_thread(self._file.entries)
+        self._complaint = ""
+        return entries
 
     async def _first(self, request: LoginRequest, key: str, entry: Entry | None) -> Answer:
         password, known = request.form.get("password", ""), entry.hash if entry else None

@@ -26,3 +26,4 @@ class PasswordFileLogin(LoginPart):
     issuer: Line = Field(default="Qlik Sense", description="What authenticator apps call the account.")
     password: NewPasswordConfig = Field(default=NewPasswordConfig(), description="What new passwords have to be.")
     lock_after: CountOrNever = Field(default=None, description="So many wrong tries lock a person out.")
+    recheck: DurationOrNever = Field(default=None, description="How often sessions are checked against the file.")
