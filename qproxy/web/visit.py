@@ -57,8 +57,8 @@ class Visit:
 
     @property
     def typed(self) -> str:
-        """The name that was typed, fit to be shown and logged."""
-        name = (self.form.get("name") or self.kept.get("name", ""))[:LONGEST_SHOWN_NAME]
+        """The name that was typed, fit to be shown and logged; in a further step that of the first one."""
+        name = (self.kept.get("name") or self.form.get("name", ""))[:LONGEST_SHOWN_NAME]
         return "".join(letter if letter.isprintable() else "?" for letter in name)
 
     @property
