@@ -7,13 +7,16 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
-from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, password_method, user_file
+from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, quick_hasher, user_file
 
-from qproxy.auth import totp, users
+from qproxy.auth import Method, totp, users
+from qproxy.auth.lately import Lately
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.password_file import PasswordFile
+from qproxy.auth.passwords import Passwords
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
+from qproxy.sessions.memory_notes import MemoryNotes
 
 LOGIN = "/qproxy/login/sales"
 KEY = totp.new_key()
@@ -24,9 +27,9 @@ NOON = 1_800_000_000.0
 class People:
     """A site with ann and bob, whose file and clock a test can change."""
 
-    def __init__(self, site: Site, method: PasswordFile, path: Path, now: list[float]) -> None:
+    def __init__(self, site: Site, path: Path, now: list[float], notes: MemoryNotes) -> None:
         self.site = site
-        self.method = method
+        self.notes = notes
         self.path = path
         self.now = now
 
@@ -49,6 +52,10 @@ class People:
         return await go_on(browser, reply, code=code) if code else reply
 
     @property
+    def method(self) -> Method:
+        return self.site.desk.methods[0]
+
+    @property
     def outcomes(self) -> list[str]:
         return [event.outcome for event in self.site.desk.events]
 
@@ -67,6 +74,8 @@ def shown(reply: Reply) -> list[str]:
 async def people(folder: Path, throttle: Throttle | None = None, **rules: object) -> AsyncIterator[People]:
     now, path = [NOON], user_file(folder, "ann", "bob")
     wanted = LocalRules(**rules)  # type: ignore[arg-type]
-    method = password_method(path, rules=wanted, clock=lambda: now[0], throttle=throttle)
+    notes = MemoryNotes(lambda: now[0])
+    lately = Lately(notes, lambda: now[0])
+    method = PasswordFile(path, lately, passwords=Passwords(quick_hasher()), throttle=throttle, rules=wanted)
     async with open_site(Desk([method])) as site:
-        yield People(site, method, path, now)
+        yield People(site, path, now, notes)

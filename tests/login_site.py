@@ -6,7 +6,7 @@ The browser follows nothing, so that a test sees each answer.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,6 @@ from yarl import URL
 
 from qproxy.auth import Accept, Method
 from qproxy.auth.lately import Lately
-from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity, identify
 from qproxy.auth.password_file import PasswordFile
@@ -217,12 +216,10 @@ def password_method(
     passwords: Passwords | None = None,
     *,
     throttle: Throttle | None = None,
-    rules: LocalRules | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> PasswordFile:
     """With quick hashes and notes of its own."""
-    lately = Lately(MemoryNotes(clock), clock)
-    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()), throttle=throttle, rules=rules)
+    lately = Lately(MemoryNotes(time.time), time.time)
+    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()), throttle=throttle)
 
 
 @asynccontextmanager

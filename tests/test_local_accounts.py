@@ -15,6 +15,7 @@ from qproxy.auth import Unavailable, users
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
 from qproxy.model import NO_TIE
+from qproxy.sessions.store import StoreUnavailable
 
 NEW = "seven blue otters"
 
@@ -193,6 +194,21 @@ async def test_a_lock_that_cannot_be_written_holds_nevertheless_and_is_logged(
         await eventually(lambda: "should be locked out" in caplog.text)
         assert (await those.log_in()).status == 403
     assert those.outcomes[-1] == "account_locked"
+
+
+async def test_a_store_that_goes_away_in_between_does_not_undo_the_lock(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with people(tmp_path, lock_after=1) as those:
+
+        async def gone(*_: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        those.notes.take = gone  # type: ignore[assignment, method-assign]
+        await those.log_in("wrong")
+        await eventually(lambda: "is locked out after 1" in caplog.text)
+    assert those.marks().locked
+    assert "cannot be forgotten, and count for a day: the disk is full" in caplog.text
 
 
 # --- sessions that are checked against the file ---

@@ -34,7 +34,7 @@ class Lately:
         for number in range(1, most):
             if await self._notes.once(f"wrong try {number} {era} of {person}", self.clock() + DAY):
                 return False
-        await self._notes.put(_too_many(person), b"", self.clock() + DAY)
+        await self._notes.put(_too_many(person), b"1", self.clock() + DAY)
         return True
 
     async def too_many(self, who: str) -> bool:

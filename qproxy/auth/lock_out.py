@@ -53,7 +53,10 @@ class LockOut:
         except UserFileError as error:
             log.error("%r was wrong %s times and should be locked out, but: %s", entry.name, self._after, error)
             return
-        await self.right(entry)  # so that the tries count anew when an administrator unlocks
+        try:
+            await self.right(entry)  # so that the tries count anew when an administrator unlocks
+        except Exception as error:  # noqa: BLE001 - a store that cannot be asked; the lock stands
+            log.warning("the wrong tries of %r cannot be forgotten, and count for a day: %s", entry.name, error)
         log.warning(
             "%r is locked out after %s wrong tries; when it was the person: qproxy users unlock %s %r",
             entry.name,
