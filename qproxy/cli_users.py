@@ -163,14 +163,11 @@ def users_totp(file: Path, name: str, issuer: str, remove: bool) -> None:
 
 
 def _show_key(key: str, address: str) -> None:
-    """The picture only where somebody sees it, and can: not every Windows console has its characters."""
+    """The picture only where somebody sees it, and in characters that the terminal has."""
     from qproxy.auth import qr, totp  # noqa: PLC0415
 
-    if _is_terminal():
-        try:
-            click.echo(qr.as_text(address))
-        except UnicodeEncodeError:
-            click.echo("(this terminal cannot show the QR code)")
+    if _is_terminal() and "utf" in sys.stdout.encoding.lower():
+        click.echo(qr.as_text(address))
     click.echo(f"{address}\n\nKey: {totp.readable(key)}\n")
 
 

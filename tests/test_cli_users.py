@@ -124,6 +124,13 @@ def test_a_terminal_shows_the_qr_code(file: Path, monkeypatch: pytest.MonkeyPatc
     assert "\u2580" in run("totp", file, "anna").output
 
 
+def test_a_terminal_without_such_characters_shows_the_rest(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qproxy.cli_users._is_terminal", lambda: True)
+    made = CliRunner(charset="ascii").invoke(main, ["users", "totp", str(file), "anna"])
+    assert made.output.startswith("otpauth://totp/")
+    assert totp.readable(entry(file).marks.totp) in made.output
+
+
 def test_a_second_step_can_be_taken_away(file: Path) -> None:
     run("totp", file, "anna")
     run("totp", file, "anna", "--remove")

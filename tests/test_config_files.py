@@ -207,6 +207,14 @@ def test_a_password_file_that_is_missing_says_how_to_make_it(site: ConfigSite) -
     assert problem.endswith("does not exist: make it with `qproxy users add`")
 
 
+def test_a_list_of_breached_passwords_has_to_be_one(site: ConfigSite) -> None:
+    (site.root / "state/list").write_text("password\n")
+    sales = LOGIN_SALES.replace("sales.users}", "sales.users, password: {breached: ../state/list}}")
+    (problem,) = site.write(sales=sales).problems()
+    assert "login[0].password.breached: " in problem
+    assert "is no list of SHA-1 hashes" in problem
+
+
 def test_files_may_be_left_for_later(site: ConfigSite) -> None:
     (site.root / "state/sales.users").unlink()
     assert site.write(sales=LOGIN_SALES).problems(files=False) == []

@@ -1,5 +1,6 @@
 """New passwords at the login, and accounts that are locked or have expired."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -12,6 +13,7 @@ from login_site import PASSWORD, Browser, Reply
 from waiting import eventually
 
 from qproxy.auth import Unavailable, users
+from qproxy.auth.password_rules import PasswordRules
 from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
 from qproxy.model import NO_TIE
@@ -59,6 +61,27 @@ async def test_a_poor_new_password_is_refused_and_the_old_one_stays(
         done = await choose(browser, page, NEW) if told else page
     assert told in page.message
     assert done.status == 303
+
+
+async def test_a_list_of_breached_passwords_that_went_away_lets_nobody_choose_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with people(tmp_path, password=PasswordRules(breached=tmp_path / "gone")) as those:
+        those.mark(must_change=True)
+        browser = those.site.browser()
+        refused = await choose(browser, await those.first(browser), NEW)
+    assert (refused.status, those.marks().must_change) == (503, True)
+    assert "gone: the list of breached passwords cannot be read" in caplog.text
+
+
+async def test_of_two_new_passwords_at_once_one_is_taken(tmp_path: Path) -> None:
+    async with people(tmp_path) as those:
+        those.mark(must_change=True)
+        browsers = [those.site.browser() for _ in range(3)]
+        pages = [await those.first(browser) for browser in browsers]
+        new = ["seven blue otters", "eight red otters", "nine green otters"]
+        done = await asyncio.gather(*map(choose, browsers, pages, new))
+    assert sorted(one.status for one in done) == [303, 403, 403]
 
 
 async def test_a_password_that_is_too_old_has_to_be_changed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The second step through the login page: codes, recovery codes, the enrolment of an authenticator app."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -91,6 +92,30 @@ async def test_a_second_step_of_one_person_does_not_let_in_another(tmp_path: Pat
         await go_on(browser, asked, code="000000", name="bob")
         await go_on(browser, asked, code=those.code(), name="bob")
     assert [event.user for event in those.site.desk.events] == ["ann", "ACME\\ann"]
+
+
+async def test_a_clock_that_is_off_by_a_step_is_put_up_with_and_noted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "qproxy.auth")
+    async with people(tmp_path) as those:
+        those.mark(totp=KEY)
+        code = those.code()
+        those.now[0] += totp.STEP
+        statuses = [(await those.log_in(code=code)).status]
+        those.now[0] += totp.STEP
+        statuses.append((await those.log_in(code=code)).status)
+    assert statuses == [303, 403]
+    assert "authenticator app of 'ann' is off by -1 steps" in caplog.text
+
+
+async def test_a_recovery_code_that_two_use_at_once_lets_one_in(tmp_path: Path) -> None:
+    async with people(tmp_path) as those:
+        those.mark(totp=KEY, recovery=(totp.recovery_hash(RECOVERY),))
+        browsers = [those.site.browser() for _ in range(4)]
+        asked = [await those.first(browser) for browser in browsers]
+        done = await asyncio.gather(*(go_on(*pair, code=RECOVERY) for pair in zip(browsers, asked, strict=True)))
+    assert sorted(one.status for one in done) == [303, 403, 403, 403]
 
 
 async def test_a_recovery_code_stands_in_for_a_code_once(tmp_path: Path) -> None:
