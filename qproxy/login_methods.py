@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qproxy.auth.kerberos import Kerberos
+from qproxy.auth.ldap_opening import open_ldap
 from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
@@ -16,7 +17,7 @@ from qproxy.auth.throttle import Throttle
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.auth.way import Way
 from qproxy.certificates import endpoint_binding
-from qproxy.config import LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
+from qproxy.config import LdapLogin, LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
 from qproxy.config.login_models import SamlLogin
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 from qproxy.notes import Notes
@@ -58,6 +59,10 @@ def _way(login: LoginPart, method: Method) -> Way:
 def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
     throttle = supplies.throttle_of(login.file)
     return PasswordFile(login.file, name=login.known_as, passwords=supplies.passwords, throttle=throttle)
+
+
+def _ldap(login: LdapLogin, _: VirtualProxyConfig, __: Supplies) -> Method:
+    return open_ldap(login)
 
 
 def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
@@ -125,6 +130,7 @@ def _kerberos(login: KerberosLogin, _: VirtualProxyConfig, supplies: Supplies) -
 
 
 OPENERS: Mapping[type[Any], Opener] = {
+    LdapLogin: _ldap,
     PasswordFileLogin: _password_file,
     SamlLogin: _saml,
     JwtHandoffLogin: _jwt_handoff,

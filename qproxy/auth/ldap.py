@@ -40,7 +40,7 @@ class Directory:
     tls: ssl.SSLContext | None
     limit: float
     asked: Asked
-    service: Account = Account()
+    service: Account
     domains: frozenset[str] = frozenset()
 
 

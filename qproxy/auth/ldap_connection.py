@@ -104,7 +104,7 @@ class Connection:
         return self._wire.lost is None and not self._wire.data and not self._transport.is_closing()
 
     async def bind(self, name: str, password: str) -> Result:
-        """Raises ValueError for no name or no password (RFC 4513 section 5.1: directories call that a success), Lost."""
+        """Raises Lost, and ValueError for no name or no password: directories call that a success (RFC 4513 5.1)."""
         if not name or not password:
             raise ValueError("a bind without a name or a password proves nothing")
         self.bound_as = ""

@@ -46,7 +46,7 @@ async def groups_of(connection: Connection, groups: Groups, person: Entry, secon
     walk = _Walk(connection, groups, seconds)
     if groups.how is How.IN_CHAIN:
         match = Match(EXTENSIBLE, groups.attribute, (("dn",),), IN_CHAIN)
-        whole = walk.note(await walk.search(encoded_node(match, {"dn": person.dn})))
+        whole = walk.note(await walk.search(encoded_node(match, {"dn": person.dn.encode()})))
     elif groups.how is How.MEMBER:
         whole = await walk.upwards(person)
     else:
@@ -77,7 +77,9 @@ class _Walk:
         """Groups that name the person, then groups that name these groups, and so on."""
         frontier = [person.dn]
         for _ in range(self._groups.depth):
-            above = [one for part in _parts(frontier) for one in await self.search(any_of(self._groups.attribute, part))]
+            above = [
+                one for part in _parts(frontier) for one in await self.search(any_of(self._groups.attribute, part))
+            ]
             new = [one for one in above if one.dn.casefold() not in self.found]
             if not self.note(new):
                 return False

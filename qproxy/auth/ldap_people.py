@@ -176,4 +176,3 @@ def _texts(name: str, entry: Entry) -> tuple[str, ...]:
     if len(kept) < len(entry.attributes[name]):
         log.warning("ldap: %s has too many or too long values of %s: %d are kept", entry.dn, name, len(kept))
     return kept
-

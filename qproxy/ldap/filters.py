@@ -77,7 +77,9 @@ def parse_filter(text: str, places: frozenset[str]) -> Filter:
     found = Filter(text, root)
     unknown = sorted(found.places - places)
     if unknown:
-        raise BadFilter(f"has {{{unknown[0]}}}, which nobody fills: " + ", ".join(f"{{{one}}}" for one in sorted(places)))
+        raise BadFilter(
+            f"has {{{unknown[0]}}}, which nobody fills: " + ", ".join(f"{{{one}}}" for one in sorted(places))
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """The messages of LDAP that a login needs (RFC 4511): bind, search, StartTLS, unbind, and what comes back.
 
-Pure. Nothing that a directory sends makes more than a value or BadBer. It must not judge what a result means (verdicts).
+Pure. Nothing that a directory sends makes more than a value or BadBer. It must not judge what a result means.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,8 @@ PLACE: Final = "{account}"
 _NOT_IN_ACCOUNTS = frozenset('"/\\[]:;|=,+*?<>@')
 """What Windows refuses in sAMAccountName, and the @ of a user principal name."""
 _DN_SPECIAL = frozenset(',+"\\<>;=')
-_RDN = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)=(?:\\.|[^,\\])+")
+_RDN = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9.]+)=(?:\\.|[^,\\])+"
+_DN = re.compile(rf"{_RDN}(?:, *{_RDN})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,18 @@ def is_dn_pattern(pattern: str) -> bool:
     return "=" in pattern
 
 
+def is_dn(text: str) -> bool:
+    """Whether it has the shape of a distinguished name that is not empty."""
+    return _DN.fullmatch(text) is not None
+
+
 def check_pattern(pattern: str) -> str:
     """Returns it, or raises ValueError with words that continue "this value ..."."""
     rest = pattern.replace(PLACE, "", 1)
     if PLACE not in pattern or "{" in rest or "}" in rest:
         raise ValueError(f"must hold {PLACE} once, where the typed name belongs")
     if is_dn_pattern(pattern):
-        if not re.fullmatch(rf"{_RDN.pattern}(?:,\s*{_RDN.pattern})*", pattern):
+        if not is_dn(pattern):
             raise ValueError("must be a distinguished name such as uid={account},ou=people,dc=acme,dc=example")
     elif not (pattern.startswith(f"{PLACE}@") or pattern.endswith(f"\\{PLACE}")):
         raise ValueError("must be {account}@domain, DOMAIN\\{account} or a distinguished name")

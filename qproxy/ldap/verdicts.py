@@ -52,8 +52,8 @@ SUB_CODES: Final[Mapping[int, Verdict]] = {
     0x773: MUST_CHANGE,
     0x775: LOCKED,
 }
-"""Active Directory's, from the "data 52e" in its explanation: numbers of Windows errors. 775 comes with a wrong password
-too, so it is told to nobody; those that are DENIED come after the right password only."""
+"""Active Directory's, from the "data 52e" in its explanation: numbers of Windows errors. 775 comes with a wrong
+password too, so it is told to nobody; those that are DENIED come after the right password only."""
 
 _POLICY_ERRORS: Final[Mapping[int, Verdict]] = {0: EXPIRED, 1: LOCKED, 2: MUST_CHANGE}
 """draft-behera-ldap-password-policy section 6.2."""
