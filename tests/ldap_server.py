@@ -127,17 +127,13 @@ def entries() -> list[str]:
         person("lo", of_policy("strict")),
         person("old", of_policy("expired"), "pwdChangedTime: 20200101000000Z"),
         person("new", of_policy("strict"), "pwdReset: TRUE"),
-        "\n".join(
-            [
-                "dn: cn=odd," + PEOPLE, "objectClass: inetOrgPerson", "cn: odd", "sn: odd", f"userPassword: {PASSWORD}",
-                f"uid:: {as_base64(ODD.encode())}",
-            ]
-        ),  # fmt: skip
+        f"dn: cn=odd,{PEOPLE}\nobjectClass: inetOrgPerson\ncn: odd\nsn: odd\nuserPassword: {PASSWORD}\n"
+        f"uid:: {as_base64(ODD.encode())}",
         group("sales", f"uid=anna,{PEOPLE}"),
         group("europe", f"cn=sales,{GROUPS}", f"cn=world,{GROUPS}"),
         group("world", f"cn=europe,{GROUPS}"),
         group("others", f"uid=bob,{PEOPLE}"),
-    ]  # fmt: skip
+    ]
 
 
 class Slapd:

@@ -200,8 +200,8 @@ def report(parts: list[Part], missing_before: list[Part]) -> list[Part]:
     return still
 
 
-def main() -> int:
-    parts = wanted_parts(sys.argv[1:])
+def main(named: Sequence[str] = ()) -> int:
+    parts = wanted_parts(named)
     missing = [part for part in parts if not part.found()]
     if missing and os.environ.get("QPROXY_EXTRAS") != "skip":
         install(missing)
@@ -213,4 +213,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
