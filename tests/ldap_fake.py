@@ -86,6 +86,8 @@ class FakeDirectory:
         data = b""
         while more := await reader.read(65536):
             data += more
+            if data[0] != 0x30:
+                break
             while len(data) > 1 and len(data) >= read(data)[2]:
                 data = self._one(data, writer)
         writer.close()

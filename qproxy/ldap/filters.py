@@ -105,7 +105,9 @@ def _node(text: str, at: int, depth: int) -> tuple[Node, int]:
         node: Node = Junction(JUNCTIONS.get(sign, NOT), parts)
     else:
         end = text.find(")", at)
-        node = _match(text[at + 1 : end] if end >= 0 else "")
+        if end < 0:
+            raise BadFilter("has a parenthesis that is not closed")
+        node = _match(text[at + 1 : end])
     if text[end : end + 1] != ")":
         raise BadFilter("has a parenthesis that is not closed")
     return node, end + 1
@@ -136,7 +138,7 @@ def _match(text: str) -> Match:
         return Match(tag, attribute, values)
     if tag != EQUAL:
         raise BadFilter("may have a * only after = (write \\2a for a star)")
-    if not any(values):
+    if item[3] == "*":
         return Match(PRESENT, attribute)
     if not all(values[1:-1]):
         raise BadFilter("has two stars side by side")
