@@ -83,7 +83,7 @@ def group(name: str, *members: str) -> str:
     )
 
 
-def as_base64(value: bytes) -> str:
+def as_binary(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
@@ -119,8 +119,8 @@ def entries() -> list[str]:
             "displayName: Anna Åkesson",
             "sAMAccountName: anna",
             "userPrincipalName: anna@acme.example",
-            f"objectGUID:: {as_base64(GUID)}",
-            f"objectSid:: {as_base64(SID)}",
+            f"objectGUID:: {as_binary(GUID)}",
+            f"objectSid:: {as_binary(SID)}",
         ),
         person("bob", "mail: twin@acme.example"),
         person("cid", "mail: twin@acme.example"),
@@ -128,7 +128,7 @@ def entries() -> list[str]:
         person("old", of_policy("expired"), "pwdChangedTime: 20200101000000Z"),
         person("new", of_policy("strict"), "pwdReset: TRUE"),
         f"dn: cn=odd,{PEOPLE}\nobjectClass: inetOrgPerson\ncn: odd\nsn: odd\nuserPassword: {PASSWORD}\n"
-        f"uid:: {as_base64(ODD.encode())}",
+        f"uid:: {as_binary(ODD.encode())}",
         group("sales", f"uid=anna,{PEOPLE}"),
         group("europe", f"cn=sales,{GROUPS}", f"cn=world,{GROUPS}"),
         group("world", f"cn=europe,{GROUPS}"),
@@ -190,7 +190,7 @@ class Slapd:
             "method": "ldap",
             "servers": [self.ldaps],
             "ca": str(self.ca),
-            "base": PEOPLE,
+            "subtree": PEOPLE,
             "bind_as": SERVICE,
             "password_file": str(self.secret),
             "filter": "(uid={account})",

@@ -7,7 +7,7 @@ from config_site import SALES, ConfigSite
 
 GOOD = {
     "servers": "ldaps://dc1.acme.example",
-    "base": "'dc=acme,dc=example'",
+    "subtree": "'dc=acme,dc=example'",
     "bind_as": "qproxy@acme.example",
     "password_file": "../certs/session.key",
 }
@@ -55,7 +55,7 @@ def test_these_directories_are_fine(site: ConfigSite, keys: dict[str, str]) -> N
         ({"servers": "ldaps://dc1/dc=acme"}, "must end after the host or port"),
         ({"servers": "ldaps://dc1:0"}, "must have a port from 1"),
         ({"servers": "[]"}, "servers: "),
-        ({"base": "acme.example"}, "base: must be a distinguished name"),
+        ({"subtree": "acme.example"}, "subtree: must be a distinguished name"),
         ({"bind_as": None}, "password_file: needs bind_as beside it"),
         ({"password_file": None}, "bind_as: needs password_file beside it"),
         (
@@ -70,8 +70,8 @@ def test_these_directories_are_fine(site: ConfigSite, keys: dict[str, str]) -> N
         ({"user_id": "'uid)(x'"}, "user_id: must be the name of an attribute"),
         ({"groups": "{how: in_chain, attribute: uniqueMember}"}, "groups.attribute: must be member with in_chain"),
         ({"groups": "{depth: 0}"}, "groups.depth: "),
-        ({"ca": "../certs/session.key"}, "session.key cannot be used: it is no PEM file with certificates"),
-        ({"ca": "../certs/none.pem"}, "none.pem cannot be used: No such file"),
+        ({"ca": "../certs/session.key"}, "session.key holds no PEM certificate"),
+        ({"ca": "../certs/none.pem"}, "none.pem cannot be read"),
         ({"password_file": "../certs/none"}, "none cannot be read"),
         ({"password_file": "../state/sales.users"}, "sales.users is empty"),
     ],

@@ -10,7 +10,7 @@ from qproxy.auth import Accept, Answer, LoginRequest, Method, Reason, Refuse
 from qproxy.auth.ldap import Ldap
 from qproxy.auth.method import Unavailable
 
-MEMBER = {"how": "member", "base": GROUPS}
+MEMBER = {"how": "member", "subtree": GROUPS}
 WRONG = Refuse(Reason.WRONG)
 
 
@@ -65,7 +65,7 @@ async def test_groups_in_groups_are_found_once_each_though_they_go_round(slapd: 
 
 @pytest.mark.parametrize("how", ["member", "member_of"])
 async def test_a_depth_of_one_stays_with_the_persons_own_groups(slapd: Slapd, how: str) -> None:
-    answer = await once(slapd.method(groups={"how": how, "base": GROUPS, "depth": 1}))
+    answer = await once(slapd.method(groups={"how": how, "subtree": GROUPS, "depth": 1}))
     assert isinstance(answer, Accept)
     assert answer.claims["groups"] == ("sales",)
 
@@ -78,7 +78,7 @@ async def test_groups_may_be_called_by_their_whole_names(slapd: Slapd) -> None:
 
 @pytest.mark.parametrize("how", ["member", "member_of"])
 async def test_who_is_in_too_many_groups_is_not_let_in_with_some_of_them(slapd: Slapd, how: str) -> None:
-    answer = await once(slapd.method(groups={"how": how, "base": GROUPS, "most": 2}))
+    answer = await once(slapd.method(groups={"how": how, "subtree": GROUPS, "most": 2}))
     assert answer == Refuse(Reason.DENIED, word="ldap_too_many_groups")
 
 
@@ -190,7 +190,7 @@ async def test_connections_are_kept_and_dead_ones_replaced_unnoticed(slapd: Slap
 
 
 async def test_a_base_that_does_not_exist_finds_nobody(slapd: Slapd) -> None:
-    assert await once(slapd.method(base=f"ou=nowhere,{SUFFIX}")) == WRONG
+    assert await once(slapd.method(subtree=f"ou=nowhere,{SUFFIX}")) == WRONG
 
 
 async def test_a_person_is_found_without_a_password(ldap: Ldap) -> None:

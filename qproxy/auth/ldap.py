@@ -132,7 +132,7 @@ def _complaint(error: Exception) -> str:
         case ServiceRefused():
             return f"the directory refuses `bind_as` with what is in `password_file`: {error}"
         case Refused():
-            return f"the directory refuses the search, look at `base`, `filter` and the rights of `bind_as`: {error}"
+            return f"the directory refuses the search, look at `subtree`, `filter` and the rights of `bind_as`: {error}"
         case Busy():
             return "too many people are logging in"
         case TimeoutError():

@@ -30,7 +30,7 @@ class Groups:
     no groups in groups. `name`: the attribute that names a group, "dn" for its distinguished name."""
 
     how: How
-    base: str
+    subtree: str
     attribute: str
     name: str
     depth: int
@@ -64,7 +64,7 @@ class _Walk:
 
     async def search(self, encoded: bytes) -> list[Entry]:
         groups = self._groups
-        wanted = Search(groups.base, encoded, self._attributes, Scope.SUBTREE, groups.most, self._seconds)
+        wanted = Search(groups.subtree, encoded, self._attributes, Scope.SUBTREE, groups.most, self._seconds)
         return await self._connection.search(wanted)
 
     def note(self, entries: list[Entry]) -> bool:
@@ -106,7 +106,7 @@ class _Walk:
 
     async def _read(self, dn: str) -> Entry:
         """A group that cannot be read still counts, under its distinguished name."""
-        wanted = Search(dn, PRESENCE, self._attributes, Scope.BASE, 1, self._seconds)
+        wanted = Search(dn, PRESENCE, self._attributes, Scope.ENTRY, 1, self._seconds)
         entries = await self._connection.search(wanted)
         return Entry(dn, entries[0].attributes, entries[0].partial) if entries else Entry(dn, {})
 

@@ -33,20 +33,20 @@ def open_ldap(login: LdapLogin) -> Ldap:
 
 def _asked(login: LdapLogin) -> Asked:
     return Asked(
-        login.base,
+        login.subtree,
         login.filter,
         login.user_id,
         login.attributes,
         login.direct or "",
-        _groups(login.groups, login.base) if login.groups else None,
+        _groups(login.groups, login.subtree) if login.groups else None,
         math.ceil(login.timeout),
     )
 
 
-def _groups(groups: LdapGroupsConfig, base: str) -> Groups:
+def _groups(groups: LdapGroupsConfig, subtree: str) -> Groups:
     how = How(groups.how)
     attribute = groups.attribute or ("memberOf" if how is How.MEMBER_OF else "member")
-    return Groups(how, groups.base or base, attribute, groups.name, groups.depth, groups.most)
+    return Groups(how, groups.subtree or subtree, attribute, groups.name, groups.depth, groups.most)
 
 
 def _tls(login: LdapLogin) -> ssl.SSLContext:

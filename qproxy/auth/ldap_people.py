@@ -49,7 +49,7 @@ class Account:
 class Asked:
     """`direct` is the pattern of a name to bind with at once; without it people are searched first."""
 
-    base: str
+    subtree: str
     filter: Filter
     user_id: str
     attributes: tuple[str, ...]
@@ -108,7 +108,7 @@ class People:
 
     async def _nobody(self, connection: Connection, password: str) -> tuple[Verdict, None]:
         """Costs about what a wrong password costs."""
-        await _bind(connection, f"cn={secrets.token_hex(8)},{self._asked.base}", password)
+        await _bind(connection, f"cn={secrets.token_hex(8)},{self._asked.subtree}", password)
         return Verdict(Outcome.WRONG, "no such account"), None
 
     async def _search(self, connection: Connection, typed: Typed) -> Entry | None:
@@ -116,7 +116,7 @@ class People:
         await self._as_service(connection)
         places = {"name": typed.name, "account": typed.account, "domain": typed.domain}
         wanted = Search(
-            self._asked.base, self._asked.filter.encoded(places), self._wanted, most=1, seconds=self._asked.seconds
+            self._asked.subtree, self._asked.filter.encoded(places), self._wanted, most=1, seconds=self._asked.seconds
         )
         entries = await connection.search(wanted)
         if len(entries) > 1:
@@ -125,7 +125,7 @@ class People:
 
     async def _read(self, connection: Connection, dn: str) -> Entry | None:
         await self._as_service(connection)
-        entries = await connection.search(Search(dn, PRESENCE, self._wanted, Scope.BASE, 1, self._asked.seconds))
+        entries = await connection.search(Search(dn, PRESENCE, self._wanted, Scope.ENTRY, 1, self._asked.seconds))
         return entries[0] if entries else None
 
     @property

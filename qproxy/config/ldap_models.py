@@ -51,7 +51,7 @@ def parse_ldap_url(value: object) -> LdapUrl:
     if not separator or scheme.lower() not in PORTS:
         raise ValueError("must begin with ldaps:// or ldap://")
     if any(one in rest for one in "/?#@"):
-        raise ValueError("must end after the host or port: `base` and `filter` are keys of their own")
+        raise ValueError("must end after the host or port: `subtree` and `filter` are keys of their own")
     host, port = split_host_port(rest)
     if port == 0:
         raise ValueError("must have a port from 1 to 65535")
@@ -116,7 +116,7 @@ class LdapGroupsConfig(Part):
         description="in_chain: Active Directory goes through groups in groups by itself; member: groups are searched "
         "that name the person; member_of: the person's entry names its groups.",
     )
-    base: Dn | None = Field(default=None, description="Below it the groups are; by default the `base` of people.")
+    subtree: Dn | None = Field(default=None, description="Below it the groups are; by default the `subtree` of people.")
     attribute: Attribute | None = Field(
         default=None, description="Which attribute holds the names; by default member, and memberOf for member_of."
     )
@@ -128,7 +128,7 @@ class LdapGroupsConfig(Part):
 class LdapLogin(LoginPart):
     method: Literal["ldap"] = Field(description="Names and passwords of a directory, such as Active Directory.")
     servers: Urls = Field(description="Its servers: ldaps://HOST, or ldap://HOST with `start_tls`; in this order.")
-    base: Dn = Field(description="Below it people are searched.")
+    subtree: Dn = Field(description="Below it people are searched.")
     start_tls: Flag = Field(default=False, description="Encrypt connections to ldap:// before anything is said.")
     ca: FilePath | None = Field(default=None, description="Certificates of who vouches for the servers, as PEM.")
     timeout: Duration = Field(default=5.0, description="For one answer of a server; a login takes three of it at most.")

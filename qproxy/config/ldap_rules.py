@@ -40,4 +40,4 @@ def ldap_files(file: str, path: KeyPath, login: LdapLogin, _: datetime) -> Itera
         try:
             read_certificates(login.ca)
         except SecretError as error:
-            yield Finding(file, (*path, "ca"), str(error))
+            yield Finding(file, (*path, "ca"), str(error).partition(": export")[0])

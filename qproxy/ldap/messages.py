@@ -34,7 +34,7 @@ NEVER_DEREFERENCE: Final = 0
 
 
 class Scope(IntEnum):
-    BASE = 0
+    ENTRY = 0
     SUBTREE = 2
 
 
@@ -101,7 +101,7 @@ class Search:
     """`filter` is encoded already (filters). `most` entries are wanted, and one more is asked for, so that it is seen
     when there are more; within `seconds`."""
 
-    base: str
+    subtree: str
     filter: bytes = field(repr=False)
     attributes: tuple[str, ...] = ()
     scope: Scope = Scope.SUBTREE
@@ -119,7 +119,7 @@ def bind(number: int, name: str, password: str) -> bytes:
 def search(number: int, wanted: Search) -> bytes:
     body = tlv(
         SEARCH_REQUEST,
-        octets(wanted.base),
+        octets(wanted.subtree),
         integer(wanted.scope, ENUMERATED),
         integer(NEVER_DEREFERENCE, ENUMERATED),
         integer(wanted.most + 1),

@@ -91,17 +91,17 @@ def text_form(attribute: str, value: bytes) -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return _base64(value)
-    return text if text.isprintable() or text.replace("\n", " ").replace("\r", " ").isprintable() else _base64(value)
+        return _binary(value)
+    return text if text.isprintable() or text.replace("\n", " ").replace("\r", " ").isprintable() else _binary(value)
 
 
 def _sid(value: bytes) -> str:
     """MS-DTYP section 2.4.2: revision, count, authority in six bytes, then so many numbers."""
     if len(value) < 8 or len(value) != 8 + 4 * value[1]:
-        return _base64(value)
+        return _binary(value)
     numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(8, len(value), 4)]
     return "-".join(map(str, ["S", value[0], int.from_bytes(value[2:8], "big"), *numbers]))
 
 
-def _base64(value: bytes) -> str:
+def _binary(value: bytes) -> str:
     return base64.b64encode(value).decode()

@@ -26,7 +26,7 @@ def method(dc: SambaDc, **keys: object) -> Ldap:
         "method": "ldap",
         "servers": ["ldaps://localhost"],
         "ca": str(dc.ca),
-        "base": SUFFIX,
+        "subtree": SUFFIX,
         "bind_as": SERVICE,
         "password_file": str(dc.secret),
         "domains": ["ACME", "acme.example"],

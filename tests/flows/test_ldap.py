@@ -14,12 +14,12 @@ login:
     name: The company
     servers: {servers}
     ca: {ca}
-    base: {base}
+    subtree: {subtree}
     bind_as: {service}
     password_file: {secret}
     filter: (uid={{account}})
     user_id: uid
-    groups: {{how: member, base: "{groups}"}}
+    groups: {{how: member, subtree: "{groups}"}}
 """
 
 
@@ -31,7 +31,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 
 @pytest.fixture
 async def company(slapd: Slapd, tmp_path: Path) -> AsyncIterator[Site]:
-    keys = {"servers": slapd.ldaps, "ca": slapd.ca, "base": PEOPLE, "service": SERVICE, "secret": slapd.secret}
+    keys = {"servers": slapd.ldaps, "ca": slapd.ca, "subtree": PEOPLE, "service": SERVICE, "secret": slapd.secret}
     async with site(tmp_path, vp=LOGIN.format(groups=GROUPS, **keys)) as built:
         yield built
 
