@@ -4,6 +4,7 @@ It reads requests with a reader of its own and answers what a test says. It know
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -70,6 +71,8 @@ class FakeDirectory:
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
+    """So many were ended by the other side."""
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
@@ -84,12 +87,14 @@ class FakeDirectory:
         self.connections += 1
         self._writers.append(writer)
         data = b""
-        while more := await reader.read(65536):
-            data += more
-            if data[0] != 0x30:
-                break
-            while len(data) > 1 and len(data) >= read(data)[2]:
-                data = self._one(data, writer)
+        with contextlib.suppress(ConnectionError):
+            while more := await reader.read(65536):
+                data += more
+                if data[0] != 0x30:
+                    break
+                while len(data) > 1 and len(data) >= read(data)[2]:
+                    data = self._one(data, writer)
+        self.ended += 1
         writer.close()
 
     def _one(self, data: bytes, writer: asyncio.StreamWriter) -> bytes:
@@ -103,6 +108,10 @@ class FakeDirectory:
         elif said:
             writer.write(said)
         return data[end:]
+
+    def flood(self, data: bytes) -> None:
+        for writer in self._writers:
+            writer.write(data)
 
     def hang_up(self) -> None:
         while self._writers:

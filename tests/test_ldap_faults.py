@@ -1,6 +1,7 @@
 """Directories that misbehave, and Active Directory's verdicts that no server here can be made to give."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 from ldap_fake import BIND, EXTENDED, SEARCH, Answer, FakeDirectory, Request, ber, fake_directory
+from waiting import eventually
 
 from qproxy.auth import Accept, LoginRequest, Reason, Refuse
 from qproxy.auth import Answer as LoginAnswer
@@ -15,6 +17,7 @@ from qproxy.auth.ldap import Directory, Ldap
 from qproxy.auth.ldap_connection import Connection, Server
 from qproxy.auth.ldap_groups import Groups, How
 from qproxy.auth.ldap_people import Account, Asked
+from qproxy.auth.method import Unavailable
 from qproxy.ldap.filters import parse_filter
 from qproxy.ldap.messages import PASSWORD_POLICY
 
@@ -298,6 +301,58 @@ async def test_an_odd_password_policy_control_changes_nothing(control: bytes) ->
     controls = ber(0xA0, ber(0x30, ber(4, PASSWORD_POLICY.encode()), ber(4, control)))
     answer = await judged(but(BIND, lambda request: request.result(49, controls=controls)))
     assert answer == WRONG
+
+
+async def test_the_directory_itself_is_asked_for_groups_in_groups() -> None:
+    def in_chain(request: Request) -> bytes | None:
+        if b"1.2.840.113556.1.4.1941" not in request.body:
+            return healthy(request)
+        assert b"member" in request.body
+        assert ANNA.encode() in request.body
+        return request.entry("cn=b,dc=acme", {"cn": [b"B"]}) + request.entry("cn=a,dc=acme", {}) + request.result()
+
+    groups = Groups(How.IN_CHAIN, "dc=acme", "member", "cn", 1, 2)
+    answer = await judged(but(SEARCH, in_chain), groups=groups)
+    assert isinstance(answer, Accept)
+    assert answer.claims["groups"] == ("B", "cn=a,dc=acme")
+
+
+async def test_what_a_directory_sends_unasked_does_not_pile_up() -> None:
+    async with fake_directory(healthy) as directory:
+        ldap = method(server_of(directory))
+        form = {"name": "anna", "password": "right"}
+        assert isinstance(await ldap.step(LoginRequest("sales", "", form)), Accept)
+        directory.flood(bytes(8_000_000))
+        await eventually(lambda: directory.ended == 1)
+        assert isinstance(await once(ldap), Accept)
+        assert directory.connections == 2
+
+
+async def test_a_server_that_does_not_begin_tls_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server("127.0.0.1", listener.getsockname()[1], True)
+        assert await once(method(server, tls=ssl.create_default_context(), limit=0.05)) == UNAVAILABLE
+    assert "no connection within 0.05 seconds" in caplog.text
+
+
+async def test_a_search_that_one_server_is_too_busy_for_goes_to_the_next_one() -> None:
+    async with fake_directory(but(SEARCH, lambda one: one.result(51))) as busy, fake_directory(healthy) as well:
+        assert isinstance(await once(method(server_of(busy), server_of(well))), Accept)
+
+
+async def test_guesses_are_counted_together_for_whoever_asks_the_same_servers() -> None:
+    one, two = Server("a", 636, True), Server("b", 636, True)
+    assert method(one, two, tls=ssl.create_default_context()).scope == method(two, one).scope
+    assert method(one).scope != method(two).scope
+
+
+async def test_whom_the_directory_cannot_be_asked_for_is_not_nobody() -> None:
+    async with fake_directory(lambda request: request.result(49)) as directory:
+        ldap = method(server_of(directory))
+        assert await ldap.find("") is None
+        with pytest.raises(Unavailable, match="bind_as"):
+            await ldap.find("anna")
+        await ldap.close()
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:

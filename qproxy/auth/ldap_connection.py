@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Final, cast
 
 from qproxy.ldap import messages
 from qproxy.ldap.ber import SEQUENCE, BadBer, head
@@ -54,11 +54,18 @@ class _Wire(asyncio.Protocol):
         self.data = bytearray()
         self.lost: str | None = None
         self._news = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self.data += data
-        if len(self.data) > LONGEST_ANSWER:
+        """What nobody asked for piles up only so far."""
+        if len(self.data) + len(data) > LONGEST_ANSWER and self._transport is not None:
             self.lost = f"more than {LONGEST_ANSWER} bytes at once"
+            self._transport.abort()
+        elif self.lost is None:
+            self.data += data
         self._news.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -225,9 +232,7 @@ async def dial(server: Server, context: ssl.SSLContext | None, limit: float) -> 
         raise Lost(str(error) or type(error).__name__) from None
     connection = Connection(server, transport, wire, limit)
     if server.start_tls:
-        if context is None:
-            connection.abort()
-            raise Lost("StartTLS needs a TLS context")
+        assert context is not None
         try:
             await connection.start_tls(context)
         except BaseException:
