@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,6 +153,21 @@ async def test_an_unknown_name_costs_a_bind_too() -> None:
         assert await once(method(server_of(directory)), "nobody", "typed") == WRONG
         [_, (name, password)] = directory.binds
     assert (name[:3], name[-8:], password) == ("cn=", ",dc=acme", "typed")
+
+
+async def test_an_unknown_name_takes_as_long_as_a_wrong_password_took() -> None:
+    clock = Clock()
+
+    def hashing(request: Request) -> bytes:
+        clock.now += 0.2 if request.name == ANNA else 0.05
+        return request.result(49)
+
+    async with fake_directory(but(BIND, hashing)) as directory:
+        ldap = method(server_of(directory), clock=clock)
+        await ldap.step(LoginRequest("sales", "", {"name": "anna", "password": "wrong"}))
+        begun = time.monotonic()
+        assert await once(ldap, "nobody") == WRONG
+    assert time.monotonic() - begun >= 0.14
 
 
 @pytest.mark.parametrize("password", ["", "\0", "a\0b", "\ud800", "x" * 1025])

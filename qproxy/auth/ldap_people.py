@@ -4,8 +4,10 @@ It must not know servers or forms. Whoever is accepted was proved by a bind unde
 entry that is read: a Windows name alone is not trusted to mean the same account to a bind and to a search.
 """
 
+import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -70,6 +72,8 @@ class People:
         self._service = service
         self._clock = clock
         self._hold: tuple[float, str] = (0.0, "")
+        self._took: deque[float] = deque(maxlen=16)
+        """Seconds that the last wrong passwords of known names took."""
 
     async def judge(self, connection: Connection, typed: Typed, password: str) -> tuple[Verdict, Person | None]:
         """The person only where the password is right. Raises Refused, Lost, ServiceRefused, Unfit."""
@@ -78,8 +82,10 @@ class People:
         entry = await self._search(connection, typed)
         if entry is None:
             return await self._nobody(connection, password)
+        begun = self._clock()
         found = verdict(await _bind(connection, entry.dn, password))
         if found.outcome is not Outcome.RIGHT:
+            self._took.append(self._clock() - begun)
             return found, None
         return found, await self._person(connection, entry)
 
@@ -107,8 +113,12 @@ class People:
         return found, await self._person(connection, entry)
 
     async def _nobody(self, connection: Connection, password: str) -> tuple[Verdict, None]:
-        """Costs about what a wrong password costs."""
+        """Takes as long as one of the last wrong passwords did: some directories spend a tenth of a second on hashing a
+        password, but none for a name that does not exist."""
+        begun = self._clock()
         await _bind(connection, f"cn={secrets.token_hex(8)},{self._asked.subtree}", password)
+        if self._took:
+            await asyncio.sleep(max(0.0, secrets.choice(self._took) - (self._clock() - begun)))
         return Verdict(Outcome.WRONG, "no such account"), None
 
     async def _search(self, connection: Connection, typed: Typed) -> Entry | None:
