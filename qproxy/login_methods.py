@@ -61,8 +61,8 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
     return PasswordFile(login.file, name=login.known_as, passwords=supplies.passwords, throttle=throttle)
 
 
-def _ldap(login: LdapLogin, _: VirtualProxyConfig, __: Supplies) -> Method:
-    return open_ldap(login)
+def _ldap(login: LdapLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    return open_ldap(login, supplies.clock)
 
 
 def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:

@@ -122,6 +122,7 @@ def entries() -> list[str]:
             f"objectGUID:: {as_binary(GUID)}",
             f"objectSid:: {as_binary(SID)}",
         ),
+        person("off", "userAccountControl: 514"),
         person("bob", "mail: twin@acme.example"),
         person("cid", "mail: twin@acme.example"),
         person("lo", of_policy("strict")),

@@ -63,6 +63,10 @@ def test_these_directories_are_fine(site: ConfigSite, keys: dict[str, str]) -> N
             "needs `bind_as`, the account that searches for people, or `direct`",
         ),
         ({"bind_as": "' '"}, "bind_as: must be the name of an account"),
+        (
+            {"bind_as": None, "password_file": None, "direct": "'{account}@a'", "recheck": "15m"},
+            "recheck: needs `bind_as`",
+        ),
         ({"filter": "(uid=anna)"}, "filter: finds the same whatever is typed"),
         ({"filter": "uid={account}"}, "filter: must have a parenthesis"),
         ({"filter": "(uid={user})"}, "nobody fills"),

@@ -1,6 +1,7 @@
 """Logging in with a real OpenLDAP server: who is found, whose password it is, and what is learned of a person."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from ldap_server import GROUPS, ODD, PASSWORD, PEOPLE, SUFFIX, Slapd, running
 
 from qproxy.auth import Accept, Answer, LoginRequest, Method, Reason, Refuse
 from qproxy.auth.ldap import Ldap
+from qproxy.auth.ldap_opening import open_ldap
 from qproxy.auth.method import Unavailable
+from qproxy.model import NO_TIE, Attributes, Session, User, new_session_id
 
 MEMBER = {"how": "member", "subtree": GROUPS}
 WRONG = Refuse(Reason.WRONG)
@@ -187,6 +190,47 @@ async def test_connections_are_kept_and_dead_ones_replaced_unnoticed(slapd: Slap
         own.start()
         assert isinstance(await log_in(ldap, "anna"), Accept)
         await ldap.close()
+
+
+async def session_of(ldap: Ldap, name: str = "anna", **kept: str) -> Session:
+    accept = await accepted(ldap, name)
+    tie = replace(accept.tie, kept={**accept.tie.kept, **kept})
+    return Session(new_session_id(), "sales", User("ACME", name), Attributes(), 0.0, 0.0, tie=tie)
+
+
+async def test_an_account_that_still_stands_is_asked_for_again_later(slapd: Slapd) -> None:
+    ldap = open_ldap(slapd.login(recheck="15m"), lambda: 1000.0)
+    session = await session_of(ldap)
+    assert session.tie.check_at == 1900.0
+    assert await ldap.recheck(session) == session.tie
+    await ldap.close()
+
+
+@pytest.mark.parametrize("kept", [{"dn": f"uid=gone,{PEOPLE}"}, {"user_id": "another"}])
+async def test_an_account_that_is_gone_or_somebody_elses_ends_the_session(slapd: Slapd, kept: dict[str, str]) -> None:
+    ldap = slapd.method(recheck="15m")
+    assert await ldap.recheck(await session_of(ldap, **kept)) is None
+    await ldap.close()
+
+
+async def test_a_disabled_account_ends_the_session(slapd: Slapd) -> None:
+    ldap = slapd.method(recheck="15m")
+    assert await ldap.recheck(await session_of(ldap, "off")) is None
+    await ldap.close()
+
+
+async def test_without_a_recheck_a_session_is_never_asked_for(ldap: Ldap) -> None:
+    session = await session_of(ldap)
+    assert (session.tie, await ldap.recheck(session)) == (NO_TIE, NO_TIE)
+
+
+async def test_a_directory_that_is_away_does_not_end_sessions(slapd: Slapd, tmp_path: Path) -> None:
+    with running(tmp_path / "own") as own:
+        ldap = own.method(recheck="15m")
+        session = await session_of(ldap)
+    with pytest.raises(Unavailable):
+        await ldap.recheck(session)
+    await ldap.close()
 
 
 async def test_a_base_that_does_not_exist_finds_nobody(slapd: Slapd) -> None:

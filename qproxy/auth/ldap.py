@@ -9,9 +9,9 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from qproxy.auth.ldap_connection import Connection, Refused, Server
 from qproxy.auth.ldap_people import Account, Asked, People, Person, ServiceRefused, Unfit
@@ -19,8 +19,10 @@ from qproxy.auth.ldap_servers import Busy, Dialling, NobodyAnswers, Servers
 from qproxy.auth.method import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse, Unavailable
 from qproxy.ldap.names import Typed, read_name
 from qproxy.ldap.verdicts import Outcome, Verdict
+from qproxy.model import NO_TIE, Session, Tie
 
 log = logging.getLogger("qproxy.auth")
+T = TypeVar("T")
 
 FIELDS: Final = (
     Field("name", "name", autocomplete="username"),
@@ -42,15 +44,23 @@ class Directory:
     asked: Asked
     service: Account
     domains: frozenset[str] = frozenset()
+    recheck: float = 0.0
+    """Seconds after which it is asked whether an account still stands; 0 for never."""
 
 
 class Ldap(Method):
     """Connects when the first person logs in."""
 
     def __init__(
-        self, directory: Directory, *, name: str = "ldap", clock: Callable[[], float] = time.monotonic
+        self,
+        directory: Directory,
+        *,
+        name: str = "ldap",
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
+        self._now = now
         self._directory = directory
         self._servers = Servers(Dialling(directory.servers, directory.tls, directory.limit, clock))
         self._people = People(directory.asked, directory.service, clock)
@@ -90,15 +100,36 @@ class Ldap(Method):
         async def question(connection: Connection) -> Person | None:
             return await self._people.find(connection, typed)
 
-        try:
-            async with asyncio.timeout(TIMES * self._directory.limit):
-                person = await self._servers.ask(question, self._directory.service.dn)
-        except (Busy, Unfit, NobodyAnswers, ServiceRefused, Refused, TimeoutError) as error:
-            raise Unavailable(_complaint(error)) from error
-        return None if person is None else _accepted(person)
+        person = await self._asked(question)
+        return None if person is None else self._accepted(person)
+
+    async def recheck(self, session: Session) -> Tie | None:
+        dn, user_id = session.tie.kept.get("dn", ""), session.tie.kept.get("user_id", "")
+        if not dn or not self._directory.recheck:
+            return replace(session.tie, check_at=0.0)
+
+        async def question(connection: Connection) -> bool:
+            return await self._people.stands(connection, dn, user_id)
+
+        return self._tie(dn, user_id) if await self._asked(question) else None
 
     async def close(self) -> None:
         self._servers.close()
+
+    async def _asked(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """Raises Unavailable."""
+        try:
+            async with asyncio.timeout(TIMES * self._directory.limit):
+                return await self._servers.ask(question, self._directory.service.dn)
+        except (Busy, Unfit, NobodyAnswers, ServiceRefused, Refused, TimeoutError) as error:
+            raise Unavailable(_complaint(error)) from error
+
+    def _accepted(self, person: Person) -> Accept:
+        tie = self._tie(person.dn, person.user_id) if self._directory.recheck else NO_TIE
+        return Accept(person.user_id, claims=person.claims, tie=tie)
+
+    def _tie(self, dn: str, user_id: str) -> Tie:
+        return Tie(kept={"dn": dn, "user_id": user_id}, check_at=self._now() + self._directory.recheck)
 
     async def _judge(self, typed: Typed, password: str) -> Answer:
         async def question(connection: Connection) -> tuple[Verdict, Person | None]:
@@ -109,7 +140,7 @@ class Ldap(Method):
             return self._unavailable(NobodyAnswers(f"the bind of {typed.name!r} got {found.why}"))
         self._complaint = ""
         if person is not None:
-            return _accepted(person)
+            return self._accepted(person)
         log.info("ldap: %r is not let in: %s", typed.name, found.why)
         if found.outcome is Outcome.DENIED:
             return Refuse(Reason.DENIED, text=found.word, word=found.word)
@@ -139,10 +170,6 @@ def _complaint(error: Exception) -> str:
             return "the directory did not answer in time: look at its load, and at `timeout`"
         case _:
             return str(error)
-
-
-def _accepted(person: Person) -> Accept:
-    return Accept(person.user_id, claims=person.claims)
 
 
 def _sendable(password: str) -> bool:

@@ -5,6 +5,8 @@ It connects to nobody. It must not check the configuration again (config.login_r
 
 import math
 import ssl
+import time
+from collections.abc import Callable
 
 from qproxy.auth.ldap import Directory, Ldap
 from qproxy.auth.ldap_connection import Server
@@ -14,8 +16,8 @@ from qproxy.config import LdapGroupsConfig, LdapLogin
 from qproxy.secret_files import read_secret
 
 
-def open_ldap(login: LdapLogin) -> Ldap:
-    """Raises OSError, ssl.SSLError or SecretError for files that cannot be used."""
+def open_ldap(login: LdapLogin, now: Callable[[], float] = time.time) -> Ldap:
+    """`now` is the wall clock. Raises OSError, ssl.SSLError or SecretError for files that cannot be used."""
     servers = [Server(one.host, one.port, one.scheme == "ldaps", login.start_tls) for one in login.servers]
     service = (
         Account(login.bind_as, read_secret(login.password_file)) if login.bind_as and login.password_file else None
@@ -27,8 +29,9 @@ def open_ldap(login: LdapLogin) -> Ldap:
         _asked(login),
         service or Account(),
         frozenset(domain.casefold() for domain in login.domains),
+        login.recheck or 0.0,
     )
-    return Ldap(directory, name=login.known_as)
+    return Ldap(directory, name=login.known_as, now=now)
 
 
 def _asked(login: LdapLogin) -> Asked:

@@ -21,6 +21,8 @@ from qproxy.ldap.verdicts import Outcome, Verdict, explained, verdict
 
 log = logging.getLogger("qproxy.auth")
 
+ACCOUNT_CONTROL: Final = "userAccountControl"
+ACCOUNT_DISABLED: Final = 0x2
 MOST_VALUES: Final = 1000
 LONGEST_VALUE: Final = 2048
 HOLD_SECONDS: Final = 60.0
@@ -62,6 +64,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    dn: str
     user_id: str
     claims: Mapping[str, tuple[str, ...]]
 
@@ -92,6 +95,16 @@ class People:
     async def find(self, connection: Connection, typed: Typed) -> Person | None:
         entry = await self._search(connection, typed)
         return None if entry is None else await self._person(connection, entry)
+
+    async def stands(self, connection: Connection, dn: str, user_id: str) -> bool:
+        """Whether the entry is still there, still that user's, and not disabled (MS-ADTS 2.2.16)."""
+        await self._as_service(connection)
+        wanted = (self._asked.user_id, ACCOUNT_CONTROL)
+        entries = await connection.search(Search(dn, PRESENCE, wanted, Scope.ENTRY, 1, self._asked.seconds))
+        if not entries or entries[0].values(self._asked.user_id) != (user_id.encode(),):
+            return False
+        flags = b"".join(entries[0].values(ACCOUNT_CONTROL))
+        return not (flags.isdigit() and int(flags) & ACCOUNT_DISABLED)
 
     async def _directly(self, connection: Connection, typed: Typed, password: str) -> tuple[Verdict, Person | None]:
         name = filled(self._asked.direct, typed.account)
@@ -169,7 +182,7 @@ class People:
                 most = asked.groups.most
                 raise Unfit("ldap_too_many_groups", f"{entry.dn} is in more than {most} groups: raise groups.most")
             claims["groups"] = names
-        return Person(user_id[0], claims | {"dn": (entry.dn,)})
+        return Person(entry.dn, user_id[0], claims | {"dn": (entry.dn,)})
 
 
 async def _bind(connection: Connection, name: str, password: str) -> Result:

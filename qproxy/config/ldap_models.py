@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 from qproxy.config.fields import (
     Count,
     Duration,
+    DurationOrNever,
     FilePath,
     Flag,
     bracketed,
@@ -145,4 +146,5 @@ class LdapLogin(LoginPart):
     domains: Words = Field(default=(), description="Domains that may be typed with a name: ACME, acme.example.")
     user_id: Attribute = Field(default="sAMAccountName", description="The attribute that is the user id.")
     attributes: Attributes = Field(default=("mail", "displayName"), description="What else is read, for the rules.")
+    recheck: DurationOrNever = Field(default=None, description="So often it is asked whether an account still stands.")
     groups: LdapGroupsConfig | None = Field(default=None, description="How groups are found; without it none are read.")

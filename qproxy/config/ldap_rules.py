@@ -23,6 +23,8 @@ def ldap_rules(vp: VirtualProxyConfig, path: KeyPath, login: LdapLogin) -> Itera
         yield Finding(vp.name, (*path, there), f"needs {missing} beside it")
     if login.bind_as is None and login.direct is None:
         yield Finding(vp.name, path, "needs `bind_as`, the account that searches for people, or `direct`")
+    if login.recheck and login.bind_as is None:
+        yield Finding(vp.name, (*path, "recheck"), "needs `bind_as`: nobody else can ask while the person is away")
     if not {"name", "account"} & login.filter.places:
         yield Finding(vp.name, (*path, "filter"), "finds the same whatever is typed: it must hold {account} or {name}")
     if login.groups and login.groups.how == "in_chain" and login.groups.attribute not in (None, "member"):

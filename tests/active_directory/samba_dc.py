@@ -28,6 +28,7 @@ COMMANDS = (
     "user setexpiry over --days=-2",
     f"user create fresh {PASSWORD} --must-change-at-next-login",
     f"user create lost {PASSWORD}",
+    f"user create leaver {PASSWORD}",
     "group add sales",
     "group add europe",
     "group add world",
@@ -68,7 +69,7 @@ class SambaDc:
         text = "\n".join(services if "server services" in line else line for line in text.splitlines())
         self._conf.write_text(text.replace("[global]", f"[global]\n{tls}", 1))
         for command in COMMANDS:
-            self._tool(*command.split(), f"--configfile={self._conf}")
+            self.run(command)
         self.secret.write_text(PASSWORD)
         self.secret.chmod(0o600)
         return self
@@ -87,6 +88,10 @@ class SambaDc:
             assert self._process.stdin is not None
             self._process.stdin.close()
             self._process.wait(READY_S)
+
+    def run(self, command: str) -> None:
+        """One command of samba-tool."""
+        self._tool(*command.split(), f"--configfile={self._conf}")
 
     def _certify(self) -> None:
         authority = trustme.CA()

@@ -9,6 +9,7 @@ from qproxy.auth import Accept, LoginRequest, Reason, Refuse
 from qproxy.auth.ldap import Ldap
 from qproxy.auth.ldap_opening import open_ldap
 from qproxy.config import LdapLogin
+from qproxy.model import Attributes, Session, User, new_session_id
 
 IN_CHAIN = {"how": "in_chain"}
 DIRECT = {"bind_as": None, "password_file": None}
@@ -115,6 +116,18 @@ async def test_a_locked_account_is_named_in_the_log_alone(ad: Ldap, caplog: pyte
         answers = [await answer(ad, "lost", "wrong") for _ in range(4)] + [await answer(ad, "lost")]
     assert answers == [Refuse(Reason.WRONG)] * 5
     assert "the account is locked (Active Directory's 775)" in caplog.text
+
+
+async def test_who_is_disabled_while_logged_in_does_not_stay(dc: SambaDc) -> None:
+    one = method(dc, recheck="15m")
+    accept = await answer(one, "leaver")
+    assert isinstance(accept, Accept)
+    session = Session(new_session_id(), "sales", User("ACME", "leaver"), Attributes(), 0.0, 0.0, tie=accept.tie)
+    before = await one.recheck(session)
+    dc.run("user disable leaver")
+    after = await one.recheck(session)
+    await one.close()
+    assert (before is None, after) == (False, None)
 
 
 async def test_a_wrong_password_is_logged_with_the_sub_code(ad: Ldap, caplog: pytest.LogCaptureFixture) -> None:
