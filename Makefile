@@ -14,13 +14,14 @@ UNFINISHED := $(VENV)/unfinished
 COMMA := ,
 CHECK_FLAG := $(if $(filter 1 yes true,$(CHECK)),--check)
 
-.PHONY: run test test-compiled compile wheel bench coverage lint format extras pins clean help
+.PHONY: run test test-ad test-compiled compile wheel bench coverage lint format extras pins clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run            the demo: a stand-in Qlik behind qproxy, on this machine (ARGS='--tls')"
 	@echo "make run CHECK=1    the demo drives a whole evening by itself and exits 0 if all went well"
 	@echo "make test           all tests (PYTEST_ARGS='tests/test_x.py -x'); installs what they need"
+	@echo "make test-ad        the login with Active Directory by Samba, as root on Linux (a network of its own)"
 	@echo "make bench          CPU and memory beside nginx and others, 12 minutes (ARGS='--quick', '--check --results')"
 	@echo "make coverage       the same, with the lines and branches that no test reaches"
 	@echo "make test-compiled  the tests of the hot road, on qproxy compiled by Cython (needs a C compiler)"
@@ -35,6 +36,11 @@ run: $(VENV)/made-run
 
 test: $(VENV)/made-test extras
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# A domain controller's ports are fixed, so it gets a network in which nothing else is.
+test-ad: $(VENV)/made-test
+	@$(BIN)/python tools/extras.py samba
+	@unshare --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest tests/active_directory'
 
 bench: $(VENV)/made-test
 	@$(BIN)/python bench/run.py --install $(ARGS)

@@ -10,6 +10,7 @@ from typing import Any
 
 from qproxy.auth.kerberos import Kerberos
 from qproxy.auth.lately import Lately
+from qproxy.auth.ldap_opening import open_ldap
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
@@ -19,7 +20,7 @@ from qproxy.auth.throttle import Throttle
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.auth.way import Way
 from qproxy.certificates import endpoint_binding
-from qproxy.config import LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
+from qproxy.config import LdapLogin, LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
 from qproxy.config.login_models import SamlLogin
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 from qproxy.notes import Notes
@@ -72,6 +73,10 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
     return PasswordFile(
         login.file, lately, name=login.known_as, passwords=supplies.passwords, throttle=throttle, rules=rules
     )
+
+
+def _ldap(login: LdapLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    return open_ldap(login, supplies.clock)
 
 
 def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
@@ -139,6 +144,7 @@ def _kerberos(login: KerberosLogin, _: VirtualProxyConfig, supplies: Supplies) -
 
 
 OPENERS: Mapping[type[Any], Opener] = {
+    LdapLogin: _ldap,
     PasswordFileLogin: _password_file,
     SamlLogin: _saml,
     JwtHandoffLogin: _jwt_handoff,

@@ -90,6 +90,8 @@ class ConfigSite:
         saml.private_key_pem.write_to_path(certs / "saml_key.pem")
         saml.cert_chain_pems[0].write_to_path(certs / "saml.pem")
         (certs / "idp.xml").write_text("<md:EntityDescriptor><md:IDPSSODescriptor/></md:EntityDescriptor>")
+        authority.cert_pem.write_to_path(certs / "acme-ca.pem")
+        (certs / "ldap.password").write_text(secrets.token_hex(8))
         for name in ("sales", "finance"):
             (state / f"{name}.users").write_text("")
         for path in [*certs.iterdir(), *state.iterdir()]:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +75,12 @@ def c_compiler_found() -> bool:
     return on_path("cc")() and Path("/usr/include/openssl/ssl.h").exists()
 
 
+def samba_found() -> bool:
+    """With what a domain controller needs beyond the program itself."""
+    modules = Path("/usr/lib").glob("*/samba/vfs/acl_xattr.so")
+    return on_path("samba", "samba-tool", "winbindd", "ip")() and any(modules)
+
+
 def locked_packages(lock: Path) -> dict[str, str]:
     """Path in node_modules -> version, of the packages that are not optional."""
     packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
@@ -98,6 +104,7 @@ PARTS = (
     Part("haproxy", "tests/bench/test_peers.py", on_path("haproxy"), ("haproxy",)),
     Part("wrk", "tests/bench/test_without_cc.py", on_path("wrk"), ("wrk",)),
     Part("xmlsec1", "tests/test_saml.py", on_path("xmlsec1"), ("xmlsec1",)),
+    Part("slapd", "tests/test_ldap.py", on_path("slapd"), ("slapd",)),
     Part("cc", "tests/bench", c_compiler_found, ("gcc", "libc6-dev", "libssl-dev")),
     Part("kdc", "tests/kerberos", on_path(*KERBEROS), ("krb5-kdc", "krb5-admin-server", "krb5-user")),
     Part("gssapi", "tests/kerberos", gssapi_found, ("python3-gssapi",)),
@@ -106,15 +113,27 @@ PARTS = (
     Part("npm-clients", "tests marked clients", npm_clients_installed),
 )
 
+APART = (
+    Part(
+        "samba",
+        "make test-ad",
+        samba_found,
+        ("samba", "samba-ad-provision", "samba-dsdb-modules", "samba-vfs-modules", "winbind", "iproute2"),
+    ),
+)
+"""Only for who names them: `tools/extras.py samba`."""
 
-def wanted_parts() -> list[Part]:
-    """The parts that this checkout has a use for."""
+
+def wanted_parts(named: Sequence[str] = ()) -> list[Part]:
+    """The named ones; without names the parts that this checkout has a use for."""
+    if named:
+        return [part for part in (*PARTS, *APART) if part.name in named]
     return [part for part in PARTS if part.name != "npm-clients" or (CLIENTS / "package-lock.json").exists()]
 
 
 def part_missing(name: str) -> str | None:
     """How to get the part, or None when it is there. KeyError for a name that the table lacks."""
-    part = {part.name: part for part in PARTS}[name]
+    part = {part.name: part for part in (*PARTS, *APART)}[name]
     return None if part.found() else part.remedy
 
 
@@ -181,8 +200,8 @@ def report(parts: list[Part], missing_before: list[Part]) -> list[Part]:
     return still
 
 
-def main() -> int:
-    parts = wanted_parts()
+def main(named: Sequence[str] = ()) -> int:
+    parts = wanted_parts(named)
     missing = [part for part in parts if not part.found()]
     if missing and os.environ.get("QPROXY_EXTRAS") != "skip":
         install(missing)
@@ -194,4 +213,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

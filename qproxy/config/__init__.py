@@ -1,7 +1,7 @@
 """The configuration: what the files may say, and everything that is wrong with them at once.
 
     models    the schema: one server.yaml, one file for each virtual proxy
-    qlik_models, node_models, store_models, login_models, login_parts, vouched_models, parts   pieces of it
+    qlik_models, node_models, store_models, login_models, login_parts, ldap_models, vouched_models, parts   pieces of it
     fields, names   kinds of value, and which names Qlik and browsers take
     load      a directory -> Config, or ConfigError with every problem
     rules, files, login_rules, vouched_rules   what must fit together, and the files that it names
@@ -11,6 +11,7 @@
 Reading YAML itself is qproxy.settings'.
 """
 
+from qproxy.config.ldap_models import LdapGroupsConfig, LdapLogin
 from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_models import LoginConfig
 from qproxy.config.login_parts import LoginPart
@@ -28,6 +29,8 @@ from qproxy.config.store_models import RedisConfig, RedisTlsConfig, SessionsConf
 __all__ = [
     "Config",
     "InternalConfig",
+    "LdapGroupsConfig",
+    "LdapLogin",
     "LoginConfig",
     "LoginPart",
     "PasswordFileLogin",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from qproxy.config.fields import FilePath, Flag
+from qproxy.config.ldap_models import LdapLogin
 from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_parts import Line, LoginPart
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
@@ -23,12 +24,13 @@ class SamlLogin(LoginPart):
 
 
 LoginConfig = Annotated[
-    PasswordFileLogin | SamlLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,
+    PasswordFileLogin | LdapLogin | SamlLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,
     Field(discriminator="method"),
 ]
 
 LOGINS: tuple[type[LoginPart], ...] = (
     PasswordFileLogin,
+    LdapLogin,
     SamlLogin,
     JwtHandoffLogin,
     KerberosLogin,

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from qproxy.breached import BreachedError, check_list
 from qproxy.config.files import read_certificates, read_public_half, spki
+from qproxy.config.ldap_models import LdapLogin
+from qproxy.config.ldap_rules import ldap_files, ldap_rules
 from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_models import SamlLogin
 from qproxy.config.models import VirtualProxyConfig
@@ -92,12 +94,14 @@ def _rsa_pair(file: str, path: KeyPath, certificate: Path, key: Path) -> Iterato
 
 
 RULES: Mapping[type[Any], Callable[[VirtualProxyConfig, KeyPath, Any], Iterator[Finding]]] = {
+    LdapLogin: ldap_rules,
     SamlLogin: _saml,
     JwtHandoffLogin: jwt_handoff_rules,
     TrustedHeaderLogin: trusted_header_rules,
 }
 
 FILES: Mapping[type[Any], Callable[[str, KeyPath, Any, datetime], Iterator[Finding]]] = {
+    LdapLogin: ldap_files,
     PasswordFileLogin: _password_file,
     SamlLogin: _saml_files,
     JwtHandoffLogin: jwt_handoff_files,

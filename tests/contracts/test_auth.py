@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from ldap_server import PASSWORD as LDAP_PASSWORD
+from ldap_server import SERVICE_PASSWORD, Slapd
 from login_site import PASSWORD, password_method, user_file
 from waiting import eventually
 
@@ -41,6 +43,8 @@ class Trial:
     request: Callable[[Mapping[str, str], str], LoginRequest] = typed
     begins: tuple[type, ...] = (Ask, Send, Challenge)
     refusal: Refuse = field(default_factory=lambda: Refuse(Reason.WRONG))
+    stop: Callable[[], None] = lambda: None
+    """Ends what the method asks."""
 
     async def step(self, form: Mapping[str, str], address: str = "192.0.2.1") -> Answer:
         return await self.method.step(self.request(form, address))
@@ -128,8 +132,22 @@ def kerberos_trial(_: Path) -> Trial:
     )
 
 
+def ldap_trial(folder: Path) -> Trial:
+    slapd = Slapd(folder / "slapd").prepare().start()
+    return Trial(
+        slapd.method(),
+        right={"name": "anna", "password": LDAP_PASSWORD},
+        wrong={"name": "anna", "password": "wrong-canary"},
+        nobody={"name": "eve", "password": "wrong-canary"},
+        user_id="anna",
+        secrets=[LDAP_PASSWORD, SERVICE_PASSWORD, "wrong-canary"],
+        stop=slapd.stop,
+    )
+
+
 METHODS: dict[str, Callable[[Path], Trial]] = {
     "password_file": password_trial,
+    "ldap": ldap_trial,
     "trusted_header": header_trial,
     "jwt_handoff": handoff_trial,
     "kerberos": kerberos_trial,
@@ -141,6 +159,7 @@ async def trial(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     made = request.param(tmp_path)
     yield made
     await made.method.close()
+    made.stop()
 
 
 async def test_a_login_begins_with_a_form_or_a_journey(trial: Trial) -> None:
@@ -196,6 +215,7 @@ def test_every_method_has_a_name_of_its_own(tmp_path: Path) -> None:
         trials = [make(tmp_path) for make in METHODS.values()]
         for one in trials:
             await one.method.close()
+            one.stop()
         return [one.method.name for one in trials]
 
     assert asyncio.run(names()) == list(METHODS)

@@ -31,6 +31,13 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "again."
         ),
         "stale": "This login took too long, was done before, or began in another browser. Please begin again.",
+        # what a directory says after the right password
+        "ldap_password_expired": "Your password has expired. Please change it where you work, then log in here.",
+        "ldap_must_change_password": "Your password has to be changed first. Please change it where you work.",
+        "ldap_account_disabled": "Your account is disabled. Please ask your administrator.",
+        "ldap_account_expired": "Your account has expired. Please ask your administrator.",
+        "ldap_not_now": "Your account may not be used at this time.",
+        "ldap_not_here": "Your account may not be used from here. Please ask your administrator.",
         "refused_title": "You are not logged in",
         "again_button": "Try again",
         # which way to log in
@@ -39,6 +46,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "Your e-mail address",
         "login_email_button": "Continue",
         "login_no_way": "No way to log in is known for this address. Please choose one.",
+        "way_ldap": "Your user name and password at work",
         "way_password_file": "User name and password",
         "way_trusted_header": "Your organisation's login",
         "way_jwt_handoff": "Your organisation's portal",
