@@ -21,11 +21,21 @@ TRIES: Final = "Idd"
 
 class Throttle:
     """`clock` gives monotonic seconds, the same in all workers. At most `room` pairs are remembered in a section;
-    `place` tells those of one throttle from those of another one in it."""
+    `place` tells those of one throttle from those of another one in it. `free` tries are not slowed down; `longest`:
+    seconds that nobody has to wait longer."""
 
     def __init__(
-        self, clock: Callable[[], float], *, room: int = 10_000, section: Section | None = None, place: str = ""
+        self,
+        clock: Callable[[], float],
+        *,
+        room: int = 10_000,
+        section: Section | None = None,
+        place: str = "",
+        free: int = FREE_TRIES,
+        longest: float = LONGEST_WAIT,
     ) -> None:
+        self._free = free
+        self._longest = longest
         self._clock = clock
         self._place = place
         self._table = Table(section or Section.private(TRIES_BYTES), TRIES, room)
@@ -46,8 +56,8 @@ class Throttle:
             if now < until:
                 return float(until - now)
             count += 1
-            if count >= FREE_TRIES:
-                until = now + min(2.0 ** (count - FREE_TRIES), LONGEST_WAIT)
+            if count >= self._free:
+                until = now + min(2.0 ** (count - self._free), self._longest)
             self._put(key, (count, now, until), now)
         return 0.0
 

@@ -1,0 +1,92 @@
+"""Whether somebody may try a name now: guesses are counted by pair of network and name, by network, and by name.
+
+A pair waits longest, for that is where guessing shows. A network that tries many names, and a name that many networks
+try, wait too, but the latter never long, and not at all for a network from which that very name logged in before: so
+strangers cannot lock a person out. Counted before a password is judged, in memory that all workers see.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from qproxy.auth.throttle import Throttle
+from qproxy.clients import network_of
+from qproxy.notes import Notes
+from qproxy.shared_memory import TRIES_BYTES, Section
+
+USUAL_SECONDS: Final = 30 * 86400.0
+"""So long a network stays a usual one of a name after a login."""
+_ANY: Final = "\0any"
+"""No name holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many tries are free, and the longest wait in seconds."""
+
+    free: int
+    longest: float
+
+
+PAIR: Final = Limits(5, 900.0)
+NETWORK: Final = Limits(50, 300.0)
+NAME: Final = Limits(20, 60.0)
+
+
+class Guesses:
+    """`clock` gives monotonic seconds, the same in all workers; `wall` seconds since the epoch; `section` is memory of
+    all workers."""
+
+    def __init__(
+        self, clock: Callable[[], float], wall: Callable[[], float], notes: Notes, section: Section | None = None
+    ) -> None:
+        self._wall = wall
+        self._notes = notes
+        section = section or Section.private(TRIES_BYTES)
+        self._pairs, self._networks, self._names = (
+            Throttle(clock, section=section, place=place, free=limits.free, longest=limits.longest)
+            for place, limits in (("pair", PAIR), ("network", NETWORK), ("name", NAME))
+        )
+
+    async def take(self, scope: str, address: str, name: str) -> float:
+        """0 when a try may be made now, which then counts; else the seconds to wait, and nothing has been counted.
+
+        `scope` tells those apart who judge different people. Raises StoreUnavailable.
+        """
+        wait = self._pairs.take(address, _key(scope, name))
+        if wait > 0:
+            return wait
+        wait = self._networks.take(address, _key(scope, _ANY))
+        if wait > 0:
+            self._pairs.give_back(address, _key(scope, name))
+            return wait
+        wait = self._names.take(_ANY, _key(scope, name))
+        if wait > 0 and await self._notes.look(_usual(scope, address, name)) is None:
+            self._pairs.give_back(address, _key(scope, name))
+            self._networks.give_back(address, _key(scope, _ANY))
+            return wait
+        return 0.0
+
+    async def forgive(self, scope: str, address: str, name: str) -> None:
+        """The try was right: the pair starts afresh, and this is one of the name's usual networks from now on. What
+        the network and the name did otherwise stays counted: an account of one's own buys no guesses at others."""
+        self._pairs.forgive(address, _key(scope, name))
+        self._give_back_others(scope, address, name)
+        await self._notes.put(_usual(scope, address, name), b"", self._wall() + USUAL_SECONDS)
+
+    def give_back(self, scope: str, address: str, name: str) -> None:
+        """The try could not be judged: it does not count."""
+        self._pairs.give_back(address, _key(scope, name))
+        self._give_back_others(scope, address, name)
+
+    def _give_back_others(self, scope: str, address: str, name: str) -> None:
+        self._networks.give_back(address, _key(scope, _ANY))
+        self._names.give_back(_ANY, _key(scope, name))
+
+
+def _key(scope: str, name: str) -> str:
+    return f"{scope}\0{name}"
+
+
+def _usual(scope: str, address: str, name: str) -> str:
+    return "\0".join(("usual", scope, network_of(address), name))

@@ -1,0 +1,100 @@
+"""Guessing is slowed down by pair, by network and by name, and nobody is locked out by strangers."""
+
+import pytest
+
+from qproxy.auth.guesses import NAME, NETWORK, PAIR, Guesses
+from qproxy.sessions.memory_notes import MemoryNotes
+
+HERE, THERE = "192.0.2.1", "198.51.100.1"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def guesses(clock: Clock) -> Guesses:
+    return Guesses(clock, clock, MemoryNotes(clock))
+
+
+def far(number: int) -> str:
+    return f"203.0.{number // 250}.{number % 250}"
+
+
+async def test_a_name_is_guessed_slower_and_slower_from_one_network(guesses: Guesses, clock: Clock) -> None:
+    waits = []
+    for _ in range(PAIR.free + 12):
+        wait = await guesses.take("s", HERE, "ann")
+        clock.now += wait
+        waits.append(wait)
+        if wait:
+            assert await guesses.take("s", HERE, "ann") == 0
+    slowed = [wait for wait in waits if wait]
+    assert waits[: PAIR.free] == [0] * PAIR.free
+    assert slowed == sorted(slowed)
+    assert slowed[-1] > 500
+
+
+async def test_many_names_from_one_network_are_slowed_down(guesses: Guesses) -> None:
+    waits = [await guesses.take("s", HERE, f"user{number}") for number in range(NETWORK.free + 1)]
+    assert waits[:-1] == [0] * NETWORK.free
+    assert waits[-1] > 0
+    assert await guesses.take("s", THERE, "bob") == 0
+
+
+async def test_a_name_that_many_networks_try_is_slowed_down_but_never_for_long(guesses: Guesses, clock: Clock) -> None:
+    longest = 0.0
+    for number in range(300):
+        wait = await guesses.take("s", far(number), "ann")
+        longest = max(longest, wait)
+        clock.now += wait
+    assert 0 < longest <= NAME.longest
+
+
+async def test_who_logged_in_from_a_network_before_gets_in_while_strangers_hammer(
+    guesses: Guesses, clock: Clock
+) -> None:
+    assert await guesses.take("s", HERE, "ann") == 0
+    await guesses.forgive("s", HERE, "ann")
+    for number in range(NAME.free + 5):
+        await guesses.take("s", far(number), "ann")
+    assert await guesses.take("s", far(999), "ann") > 0
+    assert await guesses.take("s", HERE, "ann") == 0
+
+
+async def test_an_account_of_ones_own_buys_no_guesses_at_others(guesses: Guesses) -> None:
+    for number in range(NETWORK.free):
+        await guesses.take("s", HERE, f"user{number}")
+        if number % 5 == 0:
+            await guesses.take("s", HERE, "mallory")
+            await guesses.forgive("s", HERE, "mallory")
+    assert await guesses.take("s", HERE, "another") > 0
+
+
+async def test_a_wait_counts_nowhere_else(guesses: Guesses) -> None:
+    for _ in range(PAIR.free):
+        await guesses.take("s", HERE, "ann")
+    for _ in range(2 * NETWORK.free):
+        assert await guesses.take("s", HERE, "ann") > 0
+    assert await guesses.take("s", HERE, "bob") == 0
+
+
+async def test_what_could_not_be_judged_does_not_count(guesses: Guesses) -> None:
+    for _ in range(3 * NETWORK.free):
+        assert await guesses.take("s", HERE, "ann") == 0
+        guesses.give_back("s", HERE, "ann")
+
+
+async def test_different_judges_count_apart(guesses: Guesses) -> None:
+    for _ in range(PAIR.free):
+        await guesses.take("one", HERE, "ann")
+    assert await guesses.take("one", HERE, "ann") > 0
+    assert await guesses.take("other", HERE, "ann") == 0
