@@ -5,7 +5,6 @@ Modules that need what an extra installs are imported only where they are config
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from qproxy.auth.kerberos import Kerberos
@@ -16,7 +15,6 @@ from qproxy.auth.method import Method
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.password_rules import PasswordRules
 from qproxy.auth.passwords import Passwords
-from qproxy.auth.throttle import Throttle
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.auth.way import Way
 from qproxy.certificates import endpoint_binding
@@ -35,8 +33,6 @@ class Supplies:
     clock: Callable[[], float]
     notes: Notes
     passwords: Passwords
-    throttle_of: Callable[[Path], Throttle]
-    """Guesses are counted for each file of users, whatever virtual proxy they come by."""
 
 
 Opener = Callable[[Any, VirtualProxyConfig, Supplies], Method]
@@ -60,7 +56,6 @@ def _way(login: LoginPart, method: Method) -> Way:
 
 
 def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
-    throttle = supplies.throttle_of(login.file)
     rules = LocalRules(
         login.totp == "required",
         login.issuer,
@@ -70,9 +65,7 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
         PasswordRules(login.password.shortest, login.password.breached),
     )
     lately = Lately(supplies.notes, supplies.clock)
-    return PasswordFile(
-        login.file, lately, name=login.known_as, passwords=supplies.passwords, throttle=throttle, rules=rules
-    )
+    return PasswordFile(login.file, lately, name=login.known_as, passwords=supplies.passwords, rules=rules)
 
 
 def _ldap(login: LdapLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:

@@ -10,16 +10,15 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from qproxy import tls
 from qproxy.auth.deep_link import DeepLinks
+from qproxy.auth.guesses import Guesses
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.passwords import Passwords
-from qproxy.auth.throttle import Throttle
 from qproxy.certificates import certificate_lifetimes
 from qproxy.checks import readiness
 from qproxy.clients import Clients
@@ -46,6 +45,7 @@ from qproxy.virtual_proxy import Opened, VirtualProxy
 from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.internal_protocol import listen
+from qproxy.web.login import LoginTools
 from qproxy.web.look import Looks
 from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
@@ -83,7 +83,6 @@ class Server:
         self._draining = False
         self.looks = Looks()
         self._look_at_certificates = 0.0
-        self._throttles: dict[Path, Throttle] = {}
 
     async def start(self) -> None:
         """Raises OSError, ssl.SSLError, StoreUnavailable or SecretError; what was opened before is closed again."""
@@ -106,7 +105,7 @@ class Server:
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
         self.sessions = self._sessions()
-        self._supplies = Supplies(server.public, self.clock, MemoryNotes(self.clock), Passwords(), self._throttle_of)
+        self._supplies = Supplies(server.public, self.clock, MemoryNotes(self.clock), Passwords())
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         for vp in self.vps.values():
@@ -168,10 +167,6 @@ class Server:
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)
 
-    def _throttle_of(self, file: Path) -> Throttle:
-        shared = Throttle(time.monotonic, section=self.worker.shared.tries, place=str(file))
-        return self._throttles.setdefault(file, shared)
-
     # the internal listener
 
     async def _listen_internal(self) -> None:
@@ -201,7 +196,8 @@ class Server:
         login_keys = LoginKeys(self.keys.current)
         self.keys.tell(login_keys.use_keys)
         transactions = Transactions(login_keys, self._supplies.notes, self.clock)
-        pages = login_app(self.vps, login_keys, transactions, identify, self.looks)
+        guesses = Guesses(time.monotonic, self.clock, self._supplies.notes, self.worker.shared.tries)
+        pages = login_app(self.vps, LoginTools(login_keys, transactions, guesses), identify, self.looks)
         pages.middlewares.insert(0, logged(self.observer, self.clock))
         runner = web.AppRunner(pages, access_log=None)
         await runner.setup()

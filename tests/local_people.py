@@ -1,7 +1,8 @@
 """People of a file of users at the login page, for tests of what comes after the password."""
 
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import unescape
@@ -14,7 +15,6 @@ from qproxy.auth.lately import Lately
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
-from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
 from qproxy.sessions.memory_notes import MemoryNotes
 
@@ -71,11 +71,11 @@ def shown(reply: Reply) -> list[str]:
 
 
 @asynccontextmanager
-async def people(folder: Path, throttle: Throttle | None = None, **rules: object) -> AsyncIterator[People]:
+async def people(folder: Path, clock: Callable[[], float] = time.monotonic, **rules: object) -> AsyncIterator[People]:
     now, path = [NOON], user_file(folder, "ann", "bob")
     wanted = LocalRules(**rules)  # type: ignore[arg-type]
     notes = MemoryNotes(lambda: now[0])
     lately = Lately(notes, lambda: now[0])
-    method = PasswordFile(path, lately, passwords=Passwords(quick_hasher()), throttle=throttle, rules=wanted)
-    async with open_site(Desk([method])) as site:
+    method = PasswordFile(path, lately, passwords=Passwords(quick_hasher()), rules=wanted)
+    async with open_site(Desk([method]), clock=clock) as site:
         yield People(site, path, now, notes)

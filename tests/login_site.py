@@ -6,7 +6,7 @@ The browser follows nothing, so that a test sees each answer.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,17 +19,18 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from qproxy.auth import Accept, Method
+from qproxy.auth.guesses import Guesses
 from qproxy.auth.lately import Lately
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity, identify
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
-from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import Entry
 from qproxy.auth.way import Way
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
 from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.web.desk import LoginDesk, LoginEvent
+from qproxy.web.login import LoginTools
 from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.transactions import Transactions
@@ -214,19 +215,20 @@ class Site:
 def password_method(
     path: Path,
     passwords: Passwords | None = None,
-    *,
-    throttle: Throttle | None = None,
 ) -> PasswordFile:
     """With quick hashes and notes of its own."""
     lately = Lately(MemoryNotes(time.time), time.time)
-    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()), throttle=throttle)
+    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()))
 
 
 @asynccontextmanager
-async def open_site(*desks: Desk) -> AsyncIterator[Site]:
+async def open_site(*desks: Desk, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[Site]:
+    """`clock` is that of the guesses."""
     named = {desk.name: desk for desk in desks}
     seen: Mapping[str, LoginDesk] = named
-    runner = web.AppRunner(login_app(seen, KEYS, Transactions(KEYS, MemoryNotes(time.time), time.time)))
+    notes = MemoryNotes(time.time)
+    guesses = Guesses(clock, time.time, notes)
+    runner = web.AppRunner(login_app(seen, LoginTools(KEYS, Transactions(KEYS, notes, time.time), guesses)))
     await runner.setup()
     assert runner.server is not None
     door = partial(OwnPagesProtocol, runner.server)

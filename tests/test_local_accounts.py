@@ -14,7 +14,6 @@ from waiting import eventually
 
 from qproxy.auth import Unavailable, users
 from qproxy.auth.password_rules import PasswordRules
-from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_marks import Marks
 from qproxy.model import NO_TIE
 from qproxy.sessions.store import StoreUnavailable
@@ -198,7 +197,7 @@ async def test_wrong_codes_lock_out_too_and_right_passwords_between_them_do_not_
 
 
 async def test_by_default_nobody_can_lock_out_somebody_else(tmp_path: Path) -> None:
-    async with people(tmp_path, throttle=Throttle(lambda: 0.0)) as those:
+    async with people(tmp_path, clock=lambda: 0.0) as those:
         for _ in range(12):
             await those.log_in("wrong")
     assert not those.marks().locked

@@ -9,7 +9,6 @@ from local_people import KEY, LOGIN, People, go_on, people, shown
 from login_site import PASSWORD, Browser, Reply
 
 from qproxy.auth import totp, users
-from qproxy.auth.throttle import Throttle
 
 RECOVERY = "abcd-efgh-ijkl-mnop"
 NEW = "seven blue otters"
@@ -57,7 +56,7 @@ async def test_a_wrong_code_is_told_and_may_be_typed_again(tmp_path: Path) -> No
 
 
 async def test_codes_cannot_be_guessed_in_peace_by_who_has_the_password(tmp_path: Path) -> None:
-    async with people(tmp_path, throttle=Throttle(lambda: 0.0)) as those:
+    async with people(tmp_path, clock=lambda: 0.0) as those:
         those.mark(totp=KEY)
         for _ in range(6):
             await those.log_in(code="000000")

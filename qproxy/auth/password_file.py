@@ -6,8 +6,6 @@ only to who has the right password what else is the matter. Further steps are lo
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +17,8 @@ from qproxy.auth.local_forms import FIRST, Progress
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.local_steps import LocalSteps
 from qproxy.auth.lock_out import LockOut
-from qproxy.auth.method import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse, Unavailable
+from qproxy.auth.method import Answer, Ask, LoginRequest, Method, Reason, Refuse, Unavailable
 from qproxy.auth.passwords import Passwords, TooBusy
-from qproxy.auth.throttle import Throttle
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
 from qproxy.clients import network_of
 from qproxy.model import Session, Tie
@@ -32,7 +29,7 @@ BUSY_SECONDS: Final = 5
 
 
 class PasswordFile(Method):
-    """`throttle` and `passwords` may be shared between virtual proxies; `close` closes `passwords`."""
+    """`passwords` may be shared between virtual proxies; `close` closes them."""
 
     anew: ClassVar[frozenset[str]] = frozenset({"change"})
 
@@ -43,32 +40,25 @@ class PasswordFile(Method):
         *,
         name: str = "password_file",
         passwords: Passwords | None = None,
-        throttle: Throttle | None = None,
         rules: LocalRules | None = None,
     ) -> None:
         self.name = name
         self._file = UserFile(path)
         self._reading = asyncio.Lock()
         self._passwords = Passwords() if passwords is None else passwords
-        self._throttle = Throttle(time.monotonic) if throttle is None else throttle
         self._lock_out = LockOut(path, lately, (rules or LocalRules()).lock_after)
         self._steps = LocalSteps(path, lately, self._passwords, rules or LocalRules(), self._lock_out)
         self._complaint = ""
+
+    @property
+    def scope(self) -> str:
+        return str(self._file.path)
 
     async def step(self, request: LoginRequest) -> Answer:
         if not request.form:
             return Ask(FIRST)
         typed = request.kept.get("name") or request.form.get("name", "")
-        key = name_key(typed) if len(typed) <= LONGEST_NAME else ""
-        wait = self._throttle.take(request.address, key)
-        if wait > 0:
-            return Refuse(Reason.THROTTLED, retry_after=math.ceil(wait))
-        answer = await self._judged(request, key)
-        if isinstance(answer, Accept):
-            self._throttle.forgive(request.address, key)
-        elif not (isinstance(answer, Refuse) and answer.reason is Reason.WRONG):
-            self._throttle.give_back(request.address, key)
-        return answer
+        return await self._judged(request, name_key(typed) if len(typed) <= LONGEST_NAME else "")
 
     async def recheck(self, session: Session) -> Tie | None:
         try:

@@ -12,8 +12,10 @@ anybody is sent there.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -21,6 +23,7 @@ from aiohttp import web
 
 from qproxy import cookies
 from qproxy.auth.deep_link import DeepLinks, as_location, safe_next
+from qproxy.auth.guesses import Guesses
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity
 from qproxy.auth.method import Accept, Answer, Ask, Challenge, Reason, Refuse, Send
@@ -37,6 +40,9 @@ from qproxy.web.visit import Visit, living, logged_in, visit_of
 
 log = logging.getLogger("qproxy.web")
 
+LONGEST_NAME: Final = 256
+"""Letters by which guesses are counted."""
+
 STATUS: Final[Mapping[Reason, int]] = {
     Reason.WRONG: 403,
     Reason.THROTTLED: 429,
@@ -48,11 +54,21 @@ STATUS: Final[Mapping[Reason, int]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class LoginTools:
+    """What one qproxy has for logins on all virtual proxies."""
+
+    keys: LoginKeys
+    transactions: Transactions
+    guesses: Guesses
+
+
 class LoginFlow:
-    def __init__(self, keys: LoginKeys, transactions: Transactions) -> None:
-        self._keys = keys
-        self._links = DeepLinks(keys)
-        self._transactions = transactions
+    def __init__(self, tools: LoginTools) -> None:
+        self._keys = tools.keys
+        self._links = DeepLinks(tools.keys)
+        self._transactions = tools.transactions
+        self._guesses = tools.guesses
 
     # the login page
 
@@ -151,7 +167,24 @@ class LoginFlow:
         async def keep(kept: Mapping[str, str], limit: int) -> str:
             return await self._transactions.keep(visit.state, kept, visit.bound, limit)
 
-        return await visit.way.method.step(visit.step(keep))
+        step = partial(visit.way.method.step, visit.step(keep))
+        return await (self._guessed(visit, step) if visit.form and not visit.verb else step())
+
+    async def _guessed(self, visit: Visit, step: Callable[[], Awaitable[Answer]]) -> Answer:
+        """A form is judged when its time has come. Only what is wrong counts; only a whole login is forgiven, so that
+        who has the password guesses codes no faster."""
+        assert visit.way is not None
+        scope, address = visit.way.method.scope, visit.caller.address
+        name = (visit.kept.get("name") or visit.form.get("name", ""))[:LONGEST_NAME].strip().casefold()
+        wait = await self._guesses.take(scope, address, name)
+        if wait > 0:
+            return Refuse(Reason.THROTTLED, retry_after=math.ceil(wait))
+        answer = await step()
+        if isinstance(answer, Accept):
+            await self._guesses.forgive(scope, address, name)
+        elif not (isinstance(answer, Refuse) and answer.reason is Reason.WRONG):
+            self._guesses.give_back(scope, address, name)
+        return answer
 
     async def _answer(self, visit: Visit, answer: Answer) -> web.Response:
         match answer:

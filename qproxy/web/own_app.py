@@ -9,31 +9,25 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from qproxy.auth.login_keys import LoginKeys
 from qproxy.errors import Failure, Refused
 from qproxy.routing import OWN
 from qproxy.web import pages
 from qproxy.web.desk import LoginDesk
 from qproxy.web.form_guard import LARGEST_FORM
-from qproxy.web.login import LoginFlow
+from qproxy.web.login import LoginFlow, LoginTools
 from qproxy.web.logout import LogoutFlow
 from qproxy.web.look import PLAIN, Looks
 from qproxy.web.own_pages import Identify, anyone, failure_pages, ignore_expect, without_banner
-from qproxy.web.transactions import Transactions
 
 Handler = Callable[[web.Request, LoginDesk], Awaitable[web.Response]]
 
 
 def login_app(
-    desks: Mapping[str, LoginDesk],
-    keys: LoginKeys,
-    transactions: Transactions,
-    identify: Identify = anyone,
-    looks: Looks = PLAIN,
+    desks: Mapping[str, LoginDesk], tools: LoginTools, identify: Identify = anyone, looks: Looks = PLAIN
 ) -> web.Application:
     """`desks` by name is read at each request, so it may change."""
     pages.compile_pages()
-    login, logout = LoginFlow(keys, transactions), LogoutFlow(keys)
+    login, logout = LoginFlow(tools), LogoutFlow(tools.keys)
 
     def at_desk(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
