@@ -8,7 +8,6 @@ Sources: OpenID Connect Core 1.0 section 3.1, RFC 7636, RFC 9207, RFC 9700.
 
 import base64
 import hashlib
-import hmac
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import ClassVar, Final, Literal
 from urllib.parse import urlencode
 
 from qproxy.auth.method import Accept, Answer, LoginRequest, Method, Reason, Refuse, Send
-from qproxy.auth.oidc_claims import Claims, check_required, flattened, left_out, user_id_of
+from qproxy.auth.oidc_claims import check_required, flattened, left_out, user_id_of
 from qproxy.auth.oidc_errors import OidcFault
 from qproxy.auth.oidc_http import JsonObject
 from qproxy.auth.oidc_provider import Metadata, Provider, error_code
@@ -154,8 +153,7 @@ class OpenIdConnect(Method):
         if not await self._asks_userinfo(tokens.claims):
             return tokens.claims
         told = await self.provider.userinfo(tokens.access_token)
-        subject = told.get("sub")
-        if not isinstance(subject, str) or not hmac.compare_digest(subject.encode(), tokens.claims["sub"].encode()):
+        if told.get("sub") != tokens.claims["sub"]:
             raise OidcFault("oidc_userinfo_sub", "userinfo speaks of another person than the ID token (sub)")
         return {**told, **tokens.claims}
 

@@ -26,12 +26,12 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 
 def flattened(said: JsonObject) -> tuple[Claims, tuple[str, ...]]:
     """Nested names joined by dots, lists of texts as several values, true and numbers as text; and the names of the
-    claims of which something did not fit."""
+    claims of which something did not fit or is not one line."""
     found: dict[str, list[str]] = {}
     cut: dict[str, None] = {}
     room = MOST_VALUES
     for name, value in _leaves(said, "", DEEPEST):
-        if room == 0 or len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE:
+        if room == 0 or not (name + value).isprintable() or len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE:
             cut[name[:LONGEST_NAME]] = None
             continue
         found.setdefault(name, []).append(value)

@@ -141,7 +141,7 @@ class Provider:
             return known
         known = await self._keys.again()
         if not any(key.kid == kid for key in known):
-            text = f"the provider's keys have none called {kid[:60]!r}: did another issuer sign, or did it just change keys?"
+            text = f"the provider has no key called {kid[:60]!r}: did another issuer sign, or did it just change keys?"
             raise OidcFault("oidc_no_such_key", text)
         return known
 
@@ -249,10 +249,10 @@ def _token_refused(url: str, answer: HttpAnswer) -> OidcFault:
     """RFC 6749 section 5.2."""
     code = answer.content.get("error")
     if code == "invalid_grant":
-        text = f"{url} does not accept the code or refresh token (invalid_grant): used before, too old, or another redirect URI"
+        text = f"{url} does not accept the code or refresh token: used before, too old, or another redirect URI"
         return OidcFault("oidc_code_refused", text)
     if code in _CLIENT_FAULTS or answer.status == 401:
-        text = f"{url} does not accept this client ({error_code(code)}): check client_id, its secret or key, and client_auth"
+        text = f"{url} does not accept this client ({error_code(code)}): check client_id, secret or key, client_auth"
         return OidcFault("oidc_client_refused", text)
     if isinstance(code, str):
         return OidcFault(

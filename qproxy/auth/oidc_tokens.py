@@ -66,7 +66,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token must agree with. Times in seconds, `now` since the epoch; `skew` is by how much clocks may differ."""
+    """What a token must agree with. Times in seconds, `now` since the epoch, `skew` what clocks may differ by."""
 
     issuer: str
     client_id: str
@@ -199,7 +199,7 @@ def check_access_token(claims: JsonObject, alg: str, access_token: str) -> None:
         return
     digest = made(access_token.encode()).digest()
     wanted = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), wanted.encode()):
+    if said != wanted:
         raise OidcFault("oidc_wrong_at_hash", "the access token does not belong to the ID token (at_hash)")
 
 
