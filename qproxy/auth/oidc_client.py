@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
 
-from qproxy.auth.oidc_keys import LEAST_RSA_BITS
+from qproxy.signing_keys import SigningKey
 
 ASSERTION_SECONDS: Final = 60
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -87,31 +85,15 @@ class SignedAssertion:
         return Proof(form)
 
 
-def signed_assertion(pem: str, kid: str = "", certificate: str = "") -> SignedAssertion:
-    """From a private key without a password and, where the provider knows the key by it, its certificate (PEM).
-
-    Raises ValueError for another kind of key.
-    """
-    key, alg = _private_key(pem)
+def signed_assertion(key: SigningKey, alg: str, kid: str = "", certificate: str = "") -> SignedAssertion:
+    """`certificate`: PEM, where the provider knows the key by it. Raises ValueError when it is none."""
     header = {"kid": kid} if kid else {}
     if certificate:
         der = ssl.PEM_cert_to_DER_cert(certificate.strip())
         header["x5t#S256"] = _thumb(hashlib.sha256(der).digest())
         header["x5t"] = _thumb(hashlib.sha1(der, usedforsecurity=False).digest())
-    return SignedAssertion(key, alg, header)
-
-
-def _private_key(pem: str) -> tuple[Key, str]:
-    try:
-        loaded = load_pem_private_key(pem.encode(), None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError("is not a private key as PEM without a password") from None
-    if isinstance(loaded, rsa.RSAPrivateKey) and loaded.key_size >= LEAST_RSA_BITS:
-        return RSAKey.import_key(loaded), "RS256"
-    curves = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-    if isinstance(loaded, ec.EllipticCurvePrivateKey) and loaded.curve.name in curves:
-        return ECKey.import_key(loaded), curves[loaded.curve.name]
-    raise ValueError("must be an RSA key of 2048 bits or more, or an EC key on P-256, P-384 or P-521")
+    made = RSAKey.import_key(key) if isinstance(key, RSAPrivateKey) else ECKey.import_key(key)
+    return SignedAssertion(made, alg, header)
 
 
 def _thumb(digest: bytes) -> str:
