@@ -75,6 +75,8 @@ class FalseProvider:
     endpoints: dict[str, Handler] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     codes: dict[str, Json] = field(default_factory=dict)
+    redeemed: list[Json] = field(default_factory=list)
+    """The authorization requests whose codes were redeemed."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     seen: list[str] = field(default_factory=list)
     """Codes and tokens that went through here: no log may hold one."""
@@ -129,6 +131,7 @@ class FalseProvider:
         verifier = str(form.get("code_verifier", "")).encode()
         if asked is None or asked["code_challenge"] != encoded(hashlib.sha256(verifier).digest()):
             return web.json_response({"error": "invalid_grant"}, status=400)
+        self.redeemed.append(asked)
         access_token = secrets.token_urlsafe(16)
         id_token = self.id_token(asked["nonce"], access_token)
         self.seen += [access_token, id_token]
@@ -147,11 +150,12 @@ class FalseProvider:
 
 
 def signed(provider: FalseProvider, header: Json, claims: Json) -> str:
-    return signed_by(provider.key, header, json.dumps(claims).encode())
+    return signed_by(provider.key, header, claims)
 
 
-def signed_by(key: Key | bytes, header: Json, payload: bytes) -> str:
+def signed_by(key: Key | bytes, header: Json, claims: Json | bytes) -> str:
     """By hand, since no library signs every nonsense. Bytes are the secret of HS256."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     signing = f"{encoded(json.dumps(header).encode())}.{encoded(payload)}"
     if isinstance(key, bytes):
         return f"{signing}.{encoded(hmac.digest(key, signing.encode(), 'sha256'))}"

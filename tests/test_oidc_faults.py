@@ -79,19 +79,19 @@ def unsigned(_: FalseProvider, header: Json, claims: Json) -> str:
 
 
 def public_key_as_secret(_: FalseProvider, header: Json, claims: Json) -> str:
-    return by(KEY.as_pem(private=False), {**header, "alg": "HS256"}, json.dumps(claims).encode())
+    return by(KEY.as_pem(private=False), {**header, "alg": "HS256"}, claims)
 
 
 def client_secret_signs(_: FalseProvider, header: Json, claims: Json) -> str:
-    return by(SECRET.encode(), {**header, "alg": "HS256"}, json.dumps(claims).encode())
+    return by(SECRET.encode(), {**header, "alg": "HS256"}, claims)
 
 
 def another_key(_: FalseProvider, header: Json, claims: Json) -> str:
-    return by(OTHER_KEY, header, json.dumps(claims).encode())
+    return by(OTHER_KEY, header, claims)
 
 
 def key_in_the_header(_: FalseProvider, header: Json, claims: Json) -> str:
-    return by(OTHER_KEY, {**header, "jwk": OTHER_KEY.as_dict(private=False)}, json.dumps(claims).encode())
+    return by(OTHER_KEY, {**header, "jwk": OTHER_KEY.as_dict(private=False)}, claims)
 
 
 def changed_later(_: FalseProvider, header: Json, claims: Json) -> str:
