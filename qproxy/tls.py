@@ -1,5 +1,4 @@
-"""TLS contexts, one for each side: browsers, Qlik's calls to us, our calls to Qlik, to the session store and to identity
-providers.
+"""TLS contexts, one for each side: browsers, Qlik's calls to us, our calls to Qlik, to the session store, to providers.
 
 Verification is never switched off. Towards Qlik only the configured CA is trusted, and not the system's: that is both
 stricter and cheaper a handshake.
