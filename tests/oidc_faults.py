@@ -24,7 +24,7 @@ from login_site import Browser, Desk, Reply, Site, open_site
 
 from qproxy.auth.oidc import OpenIdConnect, Wishes
 from qproxy.auth.oidc_client import BasicSecret
-from qproxy.auth.oidc_http import ProviderHttp
+from qproxy.auth.oidc_http import HttpAnswer, ProviderHttp
 from qproxy.auth.oidc_provider import Client, Provider
 
 CLIENT = "qproxy-sales"
@@ -182,6 +182,26 @@ async def false_provider(clock: Clock | None = None) -> AsyncIterator[FalseProvi
         await runner.cleanup()
 
 
+class ToldProvider(ProviderHttp):
+    """An OpenID provider's answers, without a network: a code is a name and what proves it."""
+
+    async def get(self, endpoint: str, url: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        issuer = "https://idp.example"
+        endpoints = {"authorization_endpoint": "/a", "token_endpoint": "/t", "jwks_uri": "/k"}
+        description = {"issuer": issuer} | {name: f"{issuer}{path}" for name, path in endpoints.items()}
+        return HttpAnswer(200, {"keys": [KEY.as_dict(private=False)]} if endpoint == "jwks" else description)
+
+    async def post(
+        self, endpoint: str, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        name, _, proof = form["code"].partition(" ")
+        if proof != "right-canary":
+            return HttpAnswer(400, {"error": "invalid_grant"})
+        said = {"iss": "https://idp.example", "aud": "qproxy", "sub": name, "iat": 0, "exp": 60, "nonce": "n"}
+        token = signed_by(KEY, {"alg": "RS256", "kid": "one"}, said)
+        return HttpAnswer(200, {"token_type": "bearer", "access_token": "a", "id_token": token})
+
+
 @dataclass
 class FaultySite:
     provider: FalseProvider
@@ -205,7 +225,8 @@ async def faulty_site(
     provider: FalseProvider, wishes: Wishes | None = None, timeout: float = 5.0, **client: Any
 ) -> AsyncIterator[FaultySite]:
     """The login flow at that provider. `client`: fields of Client."""
-    who = Client(**({"issuer": provider.issuer, "client_id": CLIENT, "proof": BasicSecret(SECRET)} | client))
+    right: Json = {"issuer": provider.issuer, "client_id": CLIENT, "proof": BasicSecret(SECRET)}
+    who = Client(**(right | client))
     asked = Provider(who, ProviderHttp(timeout=timeout), provider.clock)
     method = OpenIdConnect("oidc", asked, wishes or Wishes(), provider.clock)
     async with open_site(Desk([method])) as site:

@@ -48,28 +48,34 @@ def a_client(*callbacks: str, **more: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def real_provider(
-    folder: Path, clients: Sequence[Mapping[str, Any]], config: Mapping[str, Any] | None = None
+    folder: Path, clients: Sequence[Mapping[str, Any]], config: Mapping[str, Any] | None = None, *, tls: bool = True
 ) -> AsyncIterator[RealProvider]:
+    """`config`: of oidc-provider itself, over what oidc_provider.mjs says."""
     for part in ("node", "npm-clients"):
         require(part)
+    provider = RealProvider(f"http{'s' if tls else ''}://localhost:{free_port()}", folder / "provider-ca.pem")
+    signing = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256"})
+    options = {
+        "issuer": provider.issuer,
+        "clients": list(clients),
+        "keys": KeySet([signing]).as_dict(private=True),
+        "config": dict(config or {}),
+        **_certificate(folder, provider.ca),
+    }
+    if not tls:
+        del options["cert"], options["key"]
+    async with _running(options):
+        yield provider
+
+
+def _certificate(folder: Path, ca: Path) -> dict[str, str]:
     authority = trustme.CA()
     made = authority.issue_cert("localhost")
-    ca, cert, key = (folder / f"provider-{name}.pem" for name in ("ca", "cert", "key"))
+    cert, key = folder / "provider-cert.pem", folder / "provider-key.pem"
     authority.cert_pem.write_to_path(ca)
     made.cert_chain_pems[0].write_to_path(cert)
     made.private_key_pem.write_to_path(key)
-    issuer = f"https://localhost:{free_port()}"
-    signing = RSAKey.generate_key(2048, parameters={"use": "sig", "alg": "RS256"})
-    options = {
-        "issuer": issuer,
-        "clients": list(clients),
-        "keys": KeySet([signing]).as_dict(private=True),
-        "cert": str(cert),
-        "key": str(key),
-        "config": dict(config or {}),
-    }
-    async with _running(options):
-        yield RealProvider(issuer, ca)
+    return {"cert": str(cert), "key": str(key)}
 
 
 @contextlib.asynccontextmanager

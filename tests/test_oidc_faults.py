@@ -95,7 +95,7 @@ def key_in_the_header(_: FalseProvider, header: Json, claims: Json) -> str:
 
 
 def changed_later(_: FalseProvider, header: Json, claims: Json) -> str:
-    head, _, signature = by(KEY, header, json.dumps(claims).encode()).split(".")
+    head, _payload, signature = by(KEY, header, json.dumps(claims).encode()).split(".")
     return ".".join([head, encoded(json.dumps({**claims, "sub": "id-of-eve"}).encode()), signature])
 
 

@@ -1,9 +1,9 @@
 """What must fit together in the keys of an OpenID Connect login, and the files that it names. As `login_rules`."""
 
-import importlib.util
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from qproxy.config.models import VirtualProxyConfig
@@ -37,7 +37,7 @@ def oidc_rules(vp: VirtualProxyConfig, path: KeyPath, login: OidcLogin) -> Itera
 
 
 def oidc_files(file: str, path: KeyPath, login: OidcLogin, _: datetime) -> Iterator[Finding]:
-    if importlib.util.find_spec("joserfc") is None:
+    if find_spec("joserfc") is None:
         text = "needs the extra [oidc]: install qproxy with it, as in pip install 'qproxy[oidc]'"
         yield Finding(file, (*path, "method"), text)
         return
