@@ -1,5 +1,6 @@
 """Through a real OpenID provider into Qlik: the deep link, the form of the provider, back, and who Qlik says it is."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from a_site import APP
 from joserfc.jwk import ECKey
 from oidc_evening import SHEET, Evening, evening, who
-from oidc_site import at_the_provider
+from oidc_site import SECRET, at_the_provider
+from waiting import eventually
 from yarl import URL
 
 
@@ -124,3 +126,55 @@ async def test_who_presses_cancel_at_the_provider_gets_a_page(oidc: Evening) -> 
         back = await at_the_provider(there, str(form.url.join(URL(found[1]))), "ann", oidc.back)
     async with person.get(oidc.site.url(back), allow_redirects=False) as page:
         assert (page.status, "oidc_access_denied" in await page.text()) == (403, True)
+
+
+async def test_neither_code_nor_token_nor_secret_stands_in_a_log(
+    oidc: Evening, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = oidc.site.browser()
+    async with oidc.provider.visitor() as there:
+        back = await at_the_provider(there, await oidc.away(person), "ann", oidc.back)
+    await oidc.sent(person, back)
+    await eventually(lambda: "oidc/callback" in (tmp_path / "access.log").read_text())
+    brought = parse_qs(urlsplit(back).query)
+    logs = caplog.text + "".join((tmp_path / f"{name}.log").read_text() for name in ("access", "audit"))
+    assert [name for name in ("code", "state") if brought[name][0] in logs] == []
+    assert SECRET not in logs
+
+
+async def test_a_provider_of_another_authority_is_not_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with evening(tmp_path, ca=None) as oidc:
+        person = oidc.site.browser()
+        login = await oidc.sent(person, SHEET)
+        async with person.get(oidc.site.url(login), allow_redirects=False) as page:
+            assert (page.status, "oidc_discovery_tls" in await page.text()) == (503, True)
+    assert "is `ca` the authority" in caplog.text
+
+
+class Tunnels:
+    """A forward proxy that notes to whom it was asked to lead."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        target = head.split()[1].decode()
+        self.asked.append(f"{head.split()[0].decode()} {target}")
+        there, on = await asyncio.open_connection(*target.split(":"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(self._copy(reader, on), self._copy(there, writer))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+        writer.close()
+
+
+async def test_the_provider_is_asked_through_the_forward_proxy(tmp_path: Path) -> None:
+    tunnels = Tunnels()
+    async with await asyncio.start_server(tunnels.serve, "127.0.0.1", 0) as listener:
+        proxy = "http://{}:{}".format(*listener.sockets[0].getsockname())
+        async with evening(tmp_path, proxy=proxy) as oidc:
+            assert await oidc.log_in(oidc.site.browser()) == oidc.site.origin + SHEET
+    assert set(tunnels.asked) == {f"CONNECT {urlsplit(oidc.provider.issuer).netloc}"}
