@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,19 @@ class Evening:
 
 @contextlib.asynccontextmanager
 async def evening(
-    folder: Path, client: dict[str, Any] | None = None, *, tls: bool = True, **keys: Any
+    folder: Path,
+    client: dict[str, Any] | None = None,
+    *,
+    tls: bool = True,
+    more: Sequence[dict[str, Any]] = (),
+    **keys: Any,
 ) -> AsyncIterator[Evening]:
-    """`client`: how the provider registers us; `keys`: of the login, None to leave one out; `tls`: the provider's."""
+    """`client`: how the provider registers us; `tls`: whether it speaks it; `more` ways to log in beside it; `keys` of
+    the login, None to leave one out."""
     port = free_port()
     client_there = a_client(f"http://localhost:{port}/qproxy/login/sales/oidc/callback", **(client or {}))
     async with real_provider(folder, [client_there], tls=tls) as provider:
-        vp = json.dumps({"login": [login_of(provider, folder, **keys)]})
+        vp = json.dumps({"login": [login_of(provider, folder, **keys), *more]})
         async with site(folder, vp=vp, port=port, now=time.time(), vps={"sales": "sales"}) as built:
             yield Evening(built, provider)
 

@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an authority that is none": ({"ca": "../certs/oidc.secret"}, "oidc.secret is no certificate as PEM"),
     "an authority that is not there": ({"ca": "nowhere"}, "nowhere cannot be read"),
+    "a proxy without a port": ({"proxy": "http://a.example"}, "proxy: must be http://host:port"),
     "a proxy with a password": ({"proxy": "http://u:p@a.example:3128"}, "proxy: must be http://host:port"),
 }
 
@@ -143,6 +144,13 @@ def test_the_certificate_names_the_key(site: ConfigSite) -> None:
     proof = oidc_client(login).proof
     assert isinstance(proof, SignedAssertion)
     assert {name: len(value) for name, value in proof.header.items()} == {"x5t#S256": 43, "x5t": 27}
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    key = in_file(tmp_path / "key", ec.generate_private_key(ec.SECP256R1()))
+    key.chmod(0o644)
+    with pytest.raises(SecretError, match="open to others"):
+        read_signing_key(key)
 
 
 def in_file(path: Path, key: SigningKey | ed25519.Ed25519PrivateKey) -> Path:

@@ -17,8 +17,9 @@ from oidc_faults import signed_by as by
 
 from qproxy.auth.method import Reason
 from qproxy.auth.oidc import Wishes
-from qproxy.auth.oidc_errors import ENDPOINTS, FAULTS, REASONS
+from qproxy.auth.oidc_errors import ENDPOINTS, FAULTS, REASONS, OidcFault
 from qproxy.auth.oidc_http import LARGEST_ANSWER
+from qproxy.auth.oidc_tokens import Header, verified
 
 Arrange = Callable[[FalseProvider], None]
 NOW = 1_800_000_000
@@ -99,6 +100,10 @@ def changed_later(_: FalseProvider, header: Json, claims: Json) -> str:
     return ".".join([head, encoded(json.dumps({**claims, "sub": "id-of-eve"}).encode()), signature])
 
 
+def with_blanks(_: FalseProvider, header: Json, claims: Json) -> str:
+    return " " + by(KEY, header, claims)
+
+
 def not_a_number(_: FalseProvider, header: Json, claims: Json) -> str:
     return by(KEY, header, json.dumps({**claims, "exp": float("nan")}).encode())
 
@@ -110,6 +115,11 @@ def says_sub_twice(_: FalseProvider, header: Json, claims: Json) -> str:
 def without_kid(provider: FalseProvider) -> None:
     provider.keys = [KEY, OTHER_KEY]
     provider.header["kid"] = None
+
+
+def names_another_kind(provider: FalseProvider) -> None:
+    provider.keys = [KEY, EC_KEY]
+    provider.header["kid"] = "two"
 
 
 def for_encryption(provider: FalseProvider) -> None:
@@ -155,6 +165,7 @@ SIGNATURES = [
     Row("it brings the key that made it", signs(key_in_the_header), "oidc_bad_signature"),
     Row("the key that made it is for encryption", for_encryption, "oidc_no_such_key"),
     Row("it names no key, and there are many", without_kid, "oidc_no_kid"),
+    Row("it names a key of another kind", names_another_kind, "oidc_no_such_key"),
     Row("it names a key that is not there", header(kid="three"), "oidc_no_such_key"),
     Row("its kid is a number", header(kid=1), "oidc_not_a_token"),
     Row("it demands an extension", header(crit=["exp"], exp=1), "oidc_critical_header"),
@@ -163,6 +174,8 @@ SIGNATURES = [
     Row("it is a logout token", header(typ="application/logout+JWT"), "oidc_wrong_type"),
     Row("it is encrypted", token(id_token="a.b.c.d.e"), "oidc_encrypted_token"),
     Row("it is a word", token(id_token="word"), "oidc_not_a_token"),
+    Row("it is in letters of no alphabet", token(id_token="é.é.é"), "oidc_not_a_token"),
+    Row("blanks hide in it", signs(with_blanks), "oidc_not_a_token"),
     Row("it is two dots", token(id_token=".."), "oidc_not_a_token"),
     Row("it is longer than any token", token(id_token="e30." * 30_000 + "e30"), "oidc_not_a_token"),
     Row("a number in it is none", signs(not_a_number), "oidc_not_a_token"),
@@ -289,6 +302,13 @@ async def test_nobody_is_logged_in_when(row: Row, caplog: pytest.LogCaptureFixtu
 def one_line(caplog: pytest.LogCaptureFixture, word: str) -> logging.LogRecord:
     (found,) = [record for record in caplog.records if f"({word})" in record.getMessage()]
     return found
+
+
+def test_a_key_verifies_no_other_algorithm_than_the_one_that_was_judged() -> None:
+    token = by(KEY, {"alg": "RS256"}, {})
+    with pytest.raises(OidcFault) as caught:
+        verified(token, Header("PS256", None, ""), [KEY])
+    assert caught.value.word == "oidc_bad_signature"
 
 
 async def test_discovery_over_tls_that_is_none_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:

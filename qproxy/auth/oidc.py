@@ -97,7 +97,7 @@ class OpenIdConnect(Method):
         state = await request.keep({"nonce": nonce, "verifier": verifier}, STATE_LIMIT)
         parameters = {
             **self._wishes.parameters,
-            **self._hint(request),
+            **self._further(request),
             "response_type": "code",
             "client_id": self.provider.client.client_id,
             "redirect_uri": _redirect_uri(request),
@@ -110,7 +110,7 @@ class OpenIdConnect(Method):
         endpoint = metadata.authorization_endpoint
         return Send(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}")
 
-    def _hint(self, request: LoginRequest) -> Mapping[str, str]:
+    def _further(self, request: LoginRequest) -> Mapping[str, str]:
         """The name that the person gave on the login page spares typing it twice."""
         found = {} if self._wishes.max_age is None else {"max_age": f"{self._wishes.max_age:.0f}"}
         hint = request.query.get("login_hint", "")

@@ -72,6 +72,9 @@ def keys_for(header: Header, keys: Sequence[ProviderKey]) -> list[Key]:
     if header.kid is None and len(fitting) > 1:
         text = f"the token names no key (kid), and {len(fitting)} of the provider's fit: let it write kid in its tokens"
         raise OidcFault("oidc_no_kid", text)
+    if not fitting:
+        text = f"no key of the provider called {header.kid!r:.60} is for {header.alg}: did another issuer sign?"
+        raise OidcFault("oidc_no_such_key", text)
     return fitting
 
 

@@ -57,7 +57,8 @@ def check_parameters(value: Mapping[str, str]) -> Mapping[str, str]:
 
 def check_proxy(value: str) -> str:
     parts = urlsplit(check_line(value))
-    if parts.scheme != "http" or not parts.hostname or "@" in parts.netloc or parts.path not in ("", "/"):
+    whole = parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
+    if not whole or "@" in parts.netloc:
         raise ValueError("must be http://host:port, without user name and password")
     return value
 

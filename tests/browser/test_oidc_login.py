@@ -91,3 +91,17 @@ async def test_who_cancels_at_the_provider_is_told_and_may_try_again(chromium: B
     await page.get_by_role("link", name="Try again").click()
     await sign_in(page)
     await expect(page.locator("#user")).to_contain_text("ann")
+
+
+async def test_an_email_address_on_the_login_page_leads_to_the_provider_of_its_domain(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    more = [{"method": "password_file", "file": "users"}]
+    async with evening(tmp_path, tls=False, more=more, hint={"email_domains": ["acme.example"]}) as oidc:
+        page = await (await chromium.new_context()).new_page()
+        await page.goto(oidc.site.origin + SHEET)
+        await page.get_by_label("e-mail address").fill("ann@acme.example")
+        await page.get_by_role("button", name="Continue").click()
+        await expect(page.get_by_placeholder("Enter any login")).to_have_value("ann@acme.example")
+        await sign_in(page)
+        await expect(page.locator("#user")).to_contain_text("ann")

@@ -53,7 +53,7 @@ async def test_a_client_signs_with_its_private_key(tmp_path: Path) -> None:
         "client_secret": None,
         "jwks": {"keys": [made.as_dict(private=False)]},
     }
-    here = {"client_secret_file": None, "private_key": str(key), "private_key_id": "key-1"}
+    here: dict[str, Any] = {"client_secret_file": None, "private_key": str(key), "private_key_id": "key-1"}
     async with evening(tmp_path, there, **here) as oidc:
         assert await oidc.log_in(oidc.site.browser()) == oidc.site.origin + SHEET
 
