@@ -217,7 +217,7 @@ async def test_an_email_address_says_which_way(tmp_path: Path, email: str, there
 
 async def test_after_a_form_a_page_goes_on_to_the_provider_since_browsers_redirect_no_form_there(site: Site) -> None:
     browser = site.browser()
-    page = await browser.get(f"{LOGIN}?login=")
+    page = await browser.get(f"{LOGIN}?login=password_file")
     sent = await browser.post(f"{LOGIN}?login=idp", {"token": page.token, "method": "idp"})
     assert sent.status == 200
     assert sent.headers["Refresh"].startswith("0; url=https://idp.example/authorize?state=")
