@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qproxy import tls
 from qproxy.auth.kerberos import Kerberos
 from qproxy.auth.lately import Lately
 from qproxy.auth.ldap_opening import open_ldap
@@ -20,6 +21,7 @@ from qproxy.auth.way import Way
 from qproxy.certificates import endpoint_binding
 from qproxy.config import LdapLogin, LoginPart, PasswordFileLogin, PublicConfig, VirtualProxyConfig
 from qproxy.config.login_models import SamlLogin
+from qproxy.config.oidc_models import OidcLogin
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 from qproxy.notes import Notes
 from qproxy.secret_files import read_secret
@@ -88,6 +90,12 @@ def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method
     return Saml(login.known_as, provider, wishes, supplies.notes, supplies.clock)
 
 
+def _oidc(login: OidcLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
+    from qproxy.auth.oidc_opening import open_oidc  # noqa: PLC0415 - the extra `oidc`
+
+    return open_oidc(login, tls.provider_context(login.ca) if login.ca else None, supplies.clock)
+
+
 def _trusted_header(login: TrustedHeaderLogin, _: VirtualProxyConfig, __: Supplies) -> Method:
     trust = Trust(
         login.networks,
@@ -140,6 +148,7 @@ OPENERS: Mapping[type[Any], Opener] = {
     LdapLogin: _ldap,
     PasswordFileLogin: _password_file,
     SamlLogin: _saml,
+    OidcLogin: _oidc,
     JwtHandoffLogin: _jwt_handoff,
     KerberosLogin: _kerberos,
     TrustedHeaderLogin: _trusted_header,

@@ -1,4 +1,4 @@
-"""TLS contexts, one for each side: browsers, Qlik's calls to us, our calls to Qlik, and the session store.
+"""TLS contexts, one for each side: browsers, Qlik's calls to us, our calls to Qlik, to the session store, to providers.
 
 Verification is never switched off. Towards Qlik only the configured CA is trusted, and not the system's: that is both
 stricter and cheaper a handshake.
@@ -60,6 +60,13 @@ def store_context(tls: RedisTlsConfig) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.client_certificate is not None and tls.client_key is not None:
         _load(context, tls.client_certificate, tls.client_key, tls.client_key_password_file)
+    return context
+
+
+def provider_context(ca: Path) -> ssl.SSLContext:
+    """Towards an identity provider whose certificate is made by an authority of the company's own."""
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 

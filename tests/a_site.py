@@ -181,9 +181,9 @@ async def farewell(ws: Socket) -> tuple[list[str], int, str]:
 @contextlib.asynccontextmanager
 async def prepared(directory: Path, plan: Plan) -> AsyncIterator[Front]:
     """The node runs, qproxy's configuration is written; qproxy itself is still to be started."""
-    clock = Clock()
+    clock = Clock(plan.now)
     certificates = Certificates(directory) if plan.tls else None
-    origin = f"{'https' if plan.tls else 'http'}://localhost:{free_port()}"
+    origin = f"{'https' if plan.tls else 'http'}://localhost:{plan.port or free_port()}"
     seen_by_qlik = tuple(qlik_vp(name, prefix, origin, **plan.qlik) for name, prefix in plan.vps.items())
     secure: dict[str, Any] = (
         {"tls": certificates.of_node(), "module_ssl": certificates.of_client()} if certificates else {}

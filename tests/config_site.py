@@ -92,6 +92,10 @@ class ConfigSite:
         (certs / "idp.xml").write_text("<md:EntityDescriptor><md:IDPSSODescriptor/></md:EntityDescriptor>")
         authority.cert_pem.write_to_path(certs / "acme-ca.pem")
         (certs / "ldap.password").write_text(secrets.token_hex(8))
+        (certs / "oidc.secret").write_text(secrets.token_urlsafe(32))
+        for name in ("oidc", "oidc_key"):
+            source = certs / name.replace("oidc", "client")
+            (certs / f"{name}.pem").write_bytes(source.with_suffix(".pem").read_bytes())
         for name in ("sales", "finance"):
             (state / f"{name}.users").write_text("")
         for path in [*certs.iterdir(), *state.iterdir()]:

@@ -36,6 +36,10 @@ class Plan:
     vps: Mapping[str, str] = field(default_factory=lambda: VPS)
     mode: str = ""
     """With one of the modes the node has its API on a port, and qproxy is configured to call it."""
+    port: int = 0
+    """qproxy's public one, where somebody else has to know it before."""
+    now: float = 1_800_000_000.0
+    """What the site's clock says; the true time where others must agree."""
 
 
 class Certificates:

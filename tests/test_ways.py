@@ -211,8 +211,16 @@ async def test_an_email_address_says_which_way(tmp_path: Path, email: str, there
         browser = site.browser()
         page = await browser.get(LOGIN)
         led = await browser.post(LOGIN, {"token": page.token, "email": email})
-    assert (led.status == 303) is there
-    assert not there or "login=idp&login_hint=ann" in led.location
+    assert (led.status == 200) is there
+    assert ("login=idp&login_hint=ann" in led.headers.get("Refresh", "")) is there
+
+
+async def test_after_a_form_a_page_goes_on_to_the_provider_since_browsers_redirect_no_form_there(site: Site) -> None:
+    browser = site.browser()
+    page = await browser.get(f"{LOGIN}?login=password_file")
+    sent = await browser.post(f"{LOGIN}?login=idp", {"token": page.token, "method": "idp"})
+    assert sent.status == 200
+    assert sent.headers["Refresh"].startswith("0; url=https://idp.example/authorize?state=")
 
 
 async def test_a_browser_with_a_ticket_is_let_in_at_once() -> None:

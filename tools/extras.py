@@ -110,7 +110,7 @@ PARTS = (
     Part("gssapi", "tests/kerberos", gssapi_found, ("python3-gssapi",)),
     Part("curl", "tests/kerberos", on_path("curl"), ("curl",)),
     Part("node", "tests marked clients", on_path("node", "npm"), ("nodejs", "npm")),
-    Part("npm-clients", "tests marked clients", npm_clients_installed),
+    Part("npm-clients", "tests marked clients, and those of a real OpenID provider", npm_clients_installed),
 )
 
 APART = (

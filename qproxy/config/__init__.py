@@ -24,6 +24,7 @@ from qproxy.config.models import (
     VirtualProxyConfig,
 )
 from qproxy.config.node_models import UpstreamTlsConfig
+from qproxy.config.oidc_models import OidcLogin
 from qproxy.config.store_models import RedisConfig, RedisTlsConfig, SessionsConfig
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "LdapLogin",
     "LoginConfig",
     "LoginPart",
+    "OidcLogin",
     "PasswordFileLogin",
     "PublicConfig",
     "RedisConfig",

@@ -8,6 +8,7 @@ from qproxy.config.fields import FilePath, Flag
 from qproxy.config.ldap_models import LdapLogin
 from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_parts import Line, LoginPart
+from qproxy.config.oidc_models import OidcLogin
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 
 
@@ -24,7 +25,7 @@ class SamlLogin(LoginPart):
 
 
 LoginConfig = Annotated[
-    PasswordFileLogin | LdapLogin | SamlLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,
+    PasswordFileLogin | LdapLogin | SamlLogin | OidcLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,
     Field(discriminator="method"),
 ]
 
@@ -32,6 +33,7 @@ LOGINS: tuple[type[LoginPart], ...] = (
     PasswordFileLogin,
     LdapLogin,
     SamlLogin,
+    OidcLogin,
     JwtHandoffLogin,
     KerberosLogin,
     TrustedHeaderLogin,

@@ -17,6 +17,8 @@ from qproxy.config.ldap_rules import ldap_files, ldap_rules
 from qproxy.config.local_models import PasswordFileLogin
 from qproxy.config.login_models import SamlLogin
 from qproxy.config.models import VirtualProxyConfig
+from qproxy.config.oidc_models import OidcLogin
+from qproxy.config.oidc_rules import oidc_files, oidc_rules
 from qproxy.config.rules import Finding
 from qproxy.config.vouched_models import JwtHandoffLogin, KerberosLogin, TrustedHeaderLogin
 from qproxy.config.vouched_rules import (
@@ -96,6 +98,7 @@ def _rsa_pair(file: str, path: KeyPath, certificate: Path, key: Path) -> Iterato
 RULES: Mapping[type[Any], Callable[[VirtualProxyConfig, KeyPath, Any], Iterator[Finding]]] = {
     LdapLogin: ldap_rules,
     SamlLogin: _saml,
+    OidcLogin: oidc_rules,
     JwtHandoffLogin: jwt_handoff_rules,
     TrustedHeaderLogin: trusted_header_rules,
 }
@@ -104,6 +107,7 @@ FILES: Mapping[type[Any], Callable[[str, KeyPath, Any, datetime], Iterator[Findi
     LdapLogin: ldap_files,
     PasswordFileLogin: _password_file,
     SamlLogin: _saml_files,
+    OidcLogin: oidc_files,
     JwtHandoffLogin: jwt_handoff_files,
     KerberosLogin: kerberos_files,
     TrustedHeaderLogin: secret_files,

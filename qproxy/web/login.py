@@ -33,7 +33,7 @@ from qproxy.model import End, Session, Tie
 from qproxy.web.calls import answer_call
 from qproxy.web.desk import LoginDesk
 from qproxy.web.form_guard import FormGuard, read_form, with_binding
-from qproxy.web.login_pages import Extras, Refusal, asked, last_way, picker, refused, sent
+from qproxy.web.login_pages import Extras, Refusal, asked, last_way, onward, picker, refused, sent
 from qproxy.web.own_pages import see_other
 from qproxy.web.transactions import Transactions
 from qproxy.web.visit import Visit, living, logged_in, visit_of
@@ -117,7 +117,7 @@ class LoginFlow:
         way = of_email(visit.desk.ways, email) if email else None
         if way is None:
             return self._picker(visit, 403, visit.texts["login_no_way"])
-        return see_other(f"{visit.origin}{self._again(visit.by(way))}&{urlencode({'login_hint': email})}")
+        return onward(visit, f"{visit.origin}{self._again(visit.by(way))}&{urlencode({'login_hint': email})}")
 
     def _again(self, visit: Visit) -> str:
         """The address at which the same way begins again, with the same place to go to; without a way the picker."""

@@ -70,8 +70,13 @@ def refused(visit: Visit, status: int, refusal: Refusal) -> web.Response:
 
 def sent(visit: Visit, send: Send) -> web.Response:
     if not send.form:
-        return see_other(send.url)
+        return onward(visit, send.url) if visit.form and not visit.verb else see_other(send.url)
     return page(200, pages.sent_page(visit.look, send.url, send.form, frame_ancestors=visit.desk.frame_ancestors))
+
+
+def onward(visit: Visit, url: str) -> web.Response:
+    """To another host, perhaps by way of our own, for who has just sent a form."""
+    return page(200, pages.onward_page(visit.look, url, frame_ancestors=visit.desk.frame_ancestors))
 
 
 def titled(visit: Visit, way: Way) -> str:

@@ -88,6 +88,13 @@ def sent_page(look: Look, url: str, form: Mapping[str, str], *, frame_ancestors:
     return headers, _render(look, "sent.html", title=look.texts["sent_title"], url=url, form=form)
 
 
+def onward_page(look: Look, url: str, *, frame_ancestors: Sequence[str] = ()) -> Page:
+    """Goes on by itself. Instead of a redirect after a form: browsers follow that only to where the form's page may
+    send forms (form-action), which is never another host."""
+    headers = [*_html_headers(look, frame_ancestors), ("Refresh", f"0; url={url}")]
+    return headers, _render(look, "onward.html", title=look.texts["sent_title"], url=url)
+
+
 def logout_page(look: Look, token: str, message: str = "", *, frame_ancestors: Sequence[str] = ()) -> Page:
     title = look.texts["logout_title"]
     return _form_headers(look, frame_ancestors), _render(look, "logout.html", title=title, token=token, message=message)

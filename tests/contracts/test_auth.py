@@ -15,11 +15,14 @@ from joserfc.jwk import OctKey
 from ldap_server import PASSWORD as LDAP_PASSWORD
 from ldap_server import SERVICE_PASSWORD, Slapd
 from login_site import PASSWORD, password_method, user_file
+from oidc_faults import ToldProvider
 from waiting import eventually
 
 from qproxy.auth import Accept, Answer, Ask, Challenge, LoginRequest, Method, Reason, Refuse, Send
 from qproxy.auth.handoff import JwtHandoff, Terms
 from qproxy.auth.kerberos import BadTicket, Kerberos, Ticket
+from qproxy.auth.oidc import OpenIdConnect, Wishes
+from qproxy.auth.oidc_provider import Client, Provider
 from qproxy.auth.token_keys import TokenKeys
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.sessions.memory_notes import MemoryNotes
@@ -145,9 +148,33 @@ def ldap_trial(folder: Path) -> Trial:
     )
 
 
+def oidc_trial(_: Path) -> Trial:
+    """tests/flows has a real provider, tests/test_oidc_faults.py a wrong one."""
+
+    def request(form: Mapping[str, str], address: str) -> LoginRequest:
+        if not form:
+            return LoginRequest("sales", address, here="https://bi.example.com/qproxy/login/sales/oidc")
+        code = {"code": f"{form['name']} {form['proof']}"} if "name" in form else {}
+        return LoginRequest("sales", address, query=code, verb="callback", kept={"nonce": "n", "verifier": "v"})
+
+    provider = Provider(Client("https://idp.example", "qproxy"), ToldProvider(), lambda: 0.0)
+    return Trial(
+        OpenIdConnect("oidc", provider, Wishes(), lambda: 0.0),
+        right={"name": "ann", "proof": "right-canary"},
+        wrong={"name": "ann", "proof": "wrong-canary"},
+        nobody={"name": "eve", "proof": "wrong-canary"},
+        user_id="ann",
+        secrets=["right-canary", "wrong-canary"],
+        request=request,
+        begins=(Send,),
+        refusal=Refuse(Reason.STALE, word="oidc_code_refused"),
+    )
+
+
 METHODS: dict[str, Callable[[Path], Trial]] = {
     "password_file": password_trial,
     "ldap": ldap_trial,
+    "oidc": oidc_trial,
     "trusted_header": header_trial,
     "jwt_handoff": handoff_trial,
     "kerberos": kerberos_trial,

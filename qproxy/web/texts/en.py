@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "Your organisation's login",
         "way_jwt_handoff": "Your organisation's portal",
         "way_kerberos": "Windows or Kerberos sign-in",
+        "way_oidc": "Company login",
         "sent_title": "Almost there",
         "sent_text": "Your organisation's login is the next step.",
         "sent_button": "Continue",
