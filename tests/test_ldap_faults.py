@@ -91,6 +91,21 @@ async def test_a_server_that_is_busy_leaves_it_to_the_next_one() -> None:
         assert isinstance(await once(method(server_of(busy), server_of(well))), Accept)
 
 
+async def test_a_server_that_becomes_busy_leaves_it_to_the_next_one() -> None:
+    busy = False
+
+    def sometimes(request: Request) -> bytes | None:
+        return request.result(51) if busy else healthy(request)
+
+    async with fake_directory(sometimes) as first, fake_directory(healthy) as second:
+        ldap = method(server_of(first), server_of(second))
+        form = {"name": "anna", "password": "right"}
+        assert isinstance(await ldap.step(LoginRequest("sales", "", form)), Accept)
+        busy = True
+        assert isinstance(await once(ldap), Accept)
+        assert (first.connections, second.connections) == (2, 1)
+
+
 async def test_a_server_that_failed_is_left_alone_for_a_while() -> None:
     clock = Clock()
     async with fake_directory(lambda _: b"") as ill, fake_directory(healthy) as well:

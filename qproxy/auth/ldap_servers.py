@@ -70,6 +70,9 @@ class Servers:
                     return await self._use(kept, question)
                 except Lost as error:
                     log.debug("an idle connection to %s was dead: %s", kept.server, error)
+                except Refused as error:
+                    if error.result.code not in _SERVES_NOBODY:
+                        raise
             return await self._ask_afresh(question)
 
     def close(self) -> None:
