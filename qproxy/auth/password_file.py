@@ -78,6 +78,13 @@ class PasswordFile(Method):
         entry = entries.get(name_key(session.tie.kept.get("name", "")))
         return self._steps.tie(entry) if entry and self._steps.stands(entry, session.tie) else None
 
+    async def find(self, name: str) -> Accept | None:
+        try:
+            entry = (await self._entries()).get(name_key(name))
+        except UserFileError as error:
+            raise Unavailable(str(error)) from None
+        return Accept(entry.name, attributes=entry.attributes) if entry else None
+
     async def close(self) -> None:
         await self._lock_out.close()
         self._passwords.close()

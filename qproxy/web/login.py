@@ -11,7 +11,6 @@ credentials (auth) or keep sessions (the desk does). Of other parameters of the 
 anybody is sent there.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -34,8 +33,6 @@ from qproxy.web.login_pages import Extras, Refusal, asked, last_way, picker, ref
 from qproxy.web.own_pages import see_other
 from qproxy.web.transactions import Transactions
 from qproxy.web.visit import Visit, living, logged_in, visit_of
-
-log = logging.getLogger("qproxy.web")
 
 STATUS: Final[Mapping[Reason, int]] = {
     Reason.WRONG: 403,
@@ -168,11 +165,7 @@ class LoginFlow:
 
     async def _accepted(self, visit: Visit, accept: Accept) -> web.Response:
         assert visit.way is not None
-        try:
-            known = visit.desk.identify(visit.way.name, accept, visit.caller.address)
-        except ValueError as error:
-            log.error("login method %s named a user that Qlik would refuse: %s", visit.way.name, error)
-            return await self._refused(visit, Refuse(Reason.UNAVAILABLE))
+        known = visit.desk.identify(visit.way.name, accept, visit.caller.address)
         if isinstance(known, Denied):
             return await self._refused(visit, Refuse(Reason.DENIED, word=known.word))
         if accept.target and safe_next(accept.target, visit.desk.path):
