@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qproxy.auth.mapping import LONGEST_LIST, MOST_SHOWN, Denied, Identity, Rules, identify, like, rules_of, shown_cut
 from qproxy.auth.method import Accept
 from qproxy.auth.names import cn_of, oddity, recased, same
-from qproxy.config.login_models import PasswordFileLogin
+from qproxy.config import PasswordFileLogin
 from qproxy.config.mapping_models import WhoConfig
 from qproxy.config.models import VirtualProxyConfig
 from qproxy.model import Attributes, User
