@@ -13,6 +13,7 @@ from qproxy import __version__, builds
 from qproxy.cli_keys import keys
 from qproxy.cli_sessions import sessions
 from qproxy.cli_users import users
+from qproxy.cli_whoami import whoami
 
 BAD_CONFIG = 78
 
@@ -130,6 +131,7 @@ def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
 main.add_command(sessions)
 main.add_command(keys)
 main.add_command(users)
+main.add_command(whoami)
 
 
 @main.command(name="audit")

@@ -37,13 +37,7 @@ class Clients:
         return verdict
 
     def _is_trusted(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        return any(ip in network for network in self._trusted)
+        return within(address, self._trusted)
 
     def of(self, peer: str, head: RequestHead) -> str:
         """The address to log, to count and to pass on; `peer`'s unless a trusted proxy names another."""
@@ -56,6 +50,16 @@ class Clients:
             if not self.trusts(one):
                 return one
         return peer
+
+
+def within(address: str, networks: Sequence[Network], unknown: bool = False) -> bool:
+    """IPv4 within IPv6 counts as IPv4. `unknown` is the answer for what is no address."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return unknown
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return any((mapped or ip) in network for network in networks)
 
 
 def _without_port(text: str) -> str:

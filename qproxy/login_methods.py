@@ -42,12 +42,13 @@ Opener = Callable[[Any, VirtualProxyConfig, Supplies], Method]
 
 def open_ways(vp: VirtualProxyConfig, supplies: Supplies) -> tuple[Way, ...]:
     """Connects to nobody yet. Raises OSError, ssl.SSLError or SecretError for files that cannot be used."""
-    return tuple(_way(login, OPENERS[type(login)](login, vp, supplies)) for login in vp.login)
+    return tuple(open_way(login, vp, supplies) for login in vp.login)
 
 
-def _way(login: LoginPart, method: Method) -> Way:
+def open_way(login: LoginPart, vp: VirtualProxyConfig, supplies: Supplies) -> Way:
+    """One of them. Raises as `open_ways` does."""
     return Way(
-        method,
+        OPENERS[type(login)](login, vp, supplies),
         login.method,
         login.name or "",
         login.icon or "",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from qproxy.auth.mapping import Denied, Identity, identify
+from qproxy.auth.mapping import Denied, Identity, identify, rules_of, shown_cut
 from qproxy.auth.method import Accept
 from qproxy.auth.way import Way
 from qproxy.config import PublicConfig, VirtualProxyConfig
@@ -92,6 +92,7 @@ class VirtualProxy:
         self.origins = frozenset(text.encode() for text in (*public.origins, *self.frame_ancestors))
         self.ways: Sequence[Way] = opened.ways
         self.attribute_cap = config.attributes_cap
+        self._rules = {login.known_as: rules_of(config, login) for login in config.login}
         self.anonymous = config.anonymous != "none"
         self.strip = frozenset(name.lower().encode() for name in config.strip_headers)
         self.one_host = _one_host(config, public)
@@ -165,8 +166,13 @@ class VirtualProxy:
         return await self.mode.introduce(session)
 
     def identify(self, method: str, accept: Accept, address: str) -> Identity | Denied:
-        """Raises ValueError for a name that Qlik would refuse."""
-        return identify(accept, self.directory)
+        """By the rules of the configuration; what an administrator should know of it is logged."""
+        known = identify(accept, address, self._rules[method])
+        if isinstance(known, Denied):
+            log.warning("%s: login %s is refused (%s): %s", self.name, method, known.word, known.rule)
+        elif known.cut:
+            log.warning("%s: Qlik does not get of %s: %s", self.name, known.user, shown_cut(known.cut))
+        return known
 
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS forgot it, or (not `sure`) somebody says so: it is told again. Raises Refused, StoreUnavailable."""

@@ -22,11 +22,12 @@ from qproxy.auth import Accept, Method
 from qproxy.auth.guesses import Guesses
 from qproxy.auth.lately import Lately
 from qproxy.auth.login_keys import LoginKeys
-from qproxy.auth.mapping import Denied, Identity, identify
+from qproxy.auth.mapping import Denied, Identity, Rules, identify
 from qproxy.auth.password_file import PasswordFile
 from qproxy.auth.passwords import Passwords
 from qproxy.auth.user_file import Entry
 from qproxy.auth.way import Way
+from qproxy.config.mapping_models import WhoConfig
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
 from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.web.desk import LoginDesk, LoginEvent
@@ -71,13 +72,14 @@ class Desk:
     renewed: list[tuple[str, bool]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)
     chosen_ways: Sequence[Way] = ()
+    who: WhoConfig = field(default_factory=WhoConfig)
 
     @property
     def ways(self) -> Sequence[Way]:
         return self.chosen_ways or [Way(method) for method in self.methods]
 
     def identify(self, method: str, accept: Accept, address: str) -> Identity | Denied:
-        return identify(accept, self.directory)
+        return identify(accept, address, Rules(self.who, self.directory))
 
     async def end_tied(self, keys: Collection[str], why: End) -> int:
         tied = [one for one in self.sessions.values() if not set(keys).isdisjoint(one.tie.keys)]

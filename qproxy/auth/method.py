@@ -221,6 +221,11 @@ class Method(ABC):
         Raises Unavailable when it cannot be asked."""
         return session.tie
 
+    async def find(self, name: str) -> Accept | None:
+        """Who would be accepted under that name, found without a password; None for nobody. Only methods that can tell
+        have one of their own. Raises Unavailable."""
+        return Accept(name)
+
     async def close(self) -> None:  # noqa: B027 - most methods hold nothing
         """Lets go of threads and connections; no step is called afterwards. May be called twice."""
 

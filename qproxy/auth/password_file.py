@@ -17,7 +17,7 @@ from qproxy.auth.local_forms import FIRST, Progress
 from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.local_steps import LocalSteps
 from qproxy.auth.lock_out import LockOut
-from qproxy.auth.method import Answer, Ask, LoginRequest, Method, Reason, Refuse, Unavailable
+from qproxy.auth.method import Accept, Answer, Ask, LoginRequest, Method, Reason, Refuse, Unavailable
 from qproxy.auth.passwords import Passwords, TooBusy
 from qproxy.auth.user_file import LONGEST_NAME, Entry, UserFile, UserFileError, name_key
 from qproxy.clients import network_of
@@ -67,6 +67,13 @@ class PasswordFile(Method):
             raise Unavailable(str(error)) from None
         entry = entries.get(name_key(session.tie.kept.get("name", "")))
         return self._steps.tie(entry) if entry and self._steps.stands(entry, session.tie) else None
+
+    async def find(self, name: str) -> Accept | None:
+        try:
+            entry = (await self._entries()).get(name_key(name))
+        except UserFileError as error:
+            raise Unavailable(str(error)) from None
+        return Accept(entry.name, attributes=entry.attributes) if entry else None
 
     async def close(self) -> None:
         await self._lock_out.close()

@@ -3,12 +3,11 @@
 Pure. It must not know what a method does; a way that failed is never replaced by another one here.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qproxy.auth.method import Method
-from qproxy.clients import Network
+from qproxy.clients import Network, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,7 @@ class Way:
 
     def is_for(self, address: str) -> bool:
         """Whether a hint of the configuration leads browsers of that address here."""
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-        return any((mapped or ip) in network for network in self.networks)
+        return within(address.partition("%")[0], self.networks)
 
 
 def named(ways: Sequence[Way], name: str) -> Way | None:

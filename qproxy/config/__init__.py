@@ -2,9 +2,10 @@
 
     models    the schema: one server.yaml, one file for each virtual proxy
     qlik_models, node_models, store_models, login_models, login_parts, ldap_models, vouched_models, parts   pieces of it
+    mapping_models   and of what `who` says
     fields, names   kinds of value, and which names Qlik and browsers take
     load      a directory -> Config, or ConfigError with every problem
-    rules, files, login_rules, vouched_rules   what must fit together, and the files that it names
+    rules, files, login_rules, vouched_rules, mapping_rules   what must fit together, and the files that it names
     words     pydantic's errors in plain words, did-you-mean
     qmc, report     what the QMC must say; JSON Schema
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from qproxy.config.files import server_files, utc_now, vp_files
 from qproxy.config.login_rules import login_files, login_rules
+from qproxy.config.mapping_rules import mapping_rules
 from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
 from qproxy.config.parts import Part
 from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
@@ -120,6 +121,7 @@ def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: d
         yield from vp_rules(vp)
         yield from login_rules(vp)
         yield from vouched_with_server(server, vp) if server else ()
+        yield from mapping_rules(vp)
         yield from vp_files(vp, now) if now else ()
         yield from login_files(vp, now) if now else ()
 

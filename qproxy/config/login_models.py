@@ -23,6 +23,10 @@ class SamlLogin(LoginPart):
     user_attribute: Line | None = Field(default=None, description="The attribute with the user id, not the NameID.")
     unsolicited: Flag = Field(default=False, description="Take logins that the provider begins.")
 
+    @property
+    def names_by(self) -> str:
+        return self.user_attribute or "name_id"
+
 
 LoginConfig = Annotated[
     PasswordFileLogin | LdapLogin | SamlLogin | OidcLogin | JwtHandoffLogin | KerberosLogin | TrustedHeaderLogin,

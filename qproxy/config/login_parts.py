@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from qproxy.config.fields import Flag, Networks, Texts
+from qproxy.config.mapping_models import WhoConfig
 from qproxy.config.names import check_line
 from qproxy.config.parts import Part
 
@@ -28,6 +29,15 @@ class LoginPart(Part):
     icon: Line | None = Field(default=None, description="The picture beside that name, one of our own.")
     hint: HintConfig = Field(default=HintConfig(), description="For whom it is chosen without asking.")
     listed: Flag = Field(default=True, description="Whether the login page offers it; false: by a hint alone.")
+
+    who: WhoConfig = Field(
+        default=WhoConfig(), description="Who people are for Qlik, where it is not the same for all."
+    )
+
+    @property
+    def names_by(self) -> str:
+        """The claim that is the user id when nothing else is said; "" where that is what people type."""
+        return ""
 
     @property
     def known_as(self) -> str:

@@ -37,6 +37,7 @@ from qproxy.config.fields import (
     split_host_port,
 )
 from qproxy.config.login_models import LoginConfig
+from qproxy.config.mapping_models import WhoConfig
 from qproxy.config.names import (
     check_attributes,
     check_cookie,
@@ -199,6 +200,7 @@ class VirtualProxyConfig(Part):
         default=(), description="Request headers that no browser may send, such as the header authentication header."
     )
     login: tuple[LoginConfig, ...] = Field(default=(), description="Ways to log in; needed unless anonymous is always.")
+    who: WhoConfig = Field(default=WhoConfig(), description="Who people are for Qlik, and who is let in.")
     lifetime: LoginLifetimeConfig = Field(default=LoginLifetimeConfig(), description="When a session ends by itself.")
     anonymous: Literal["none", "allow", "always"] = Field(
         default="none", description="Anonymous access mode in the QMC."

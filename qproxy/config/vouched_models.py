@@ -70,6 +70,10 @@ class JwtHandoffLogin(LoginPart):
     clock_skew: Duration = Field(default=10, description="How far the clocks of portal and qproxy may differ.")
 
     @property
+    def names_by(self) -> str:
+        return "sub"
+
+    @property
     def posting(self) -> tuple[str, ...]:
         """The origins from which a token may come."""
         scheme, _, rest = self.portal.partition("://")

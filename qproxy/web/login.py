@@ -11,7 +11,6 @@ credentials (auth) or keep sessions (the desk does). Of other parameters of the 
 anybody is sent there.
 """
 
-import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,8 +36,6 @@ from qproxy.web.login_pages import Extras, Refusal, asked, last_way, onward, pic
 from qproxy.web.own_pages import see_other
 from qproxy.web.transactions import Transactions
 from qproxy.web.visit import Visit, living, logged_in, visit_of
-
-log = logging.getLogger("qproxy.web")
 
 LONGEST_NAME: Final = 256
 """Letters by which guesses are counted."""
@@ -201,11 +198,7 @@ class LoginFlow:
 
     async def _accepted(self, visit: Visit, accept: Accept) -> web.Response:
         assert visit.way is not None
-        try:
-            known = visit.desk.identify(visit.way.name, accept, visit.caller.address)
-        except ValueError as error:
-            log.error("login method %s named a user that Qlik would refuse: %s", visit.way.name, error)
-            return await self._refused(visit, Refuse(Reason.UNAVAILABLE))
+        known = visit.desk.identify(visit.way.name, accept, visit.caller.address)
         if isinstance(known, Denied):
             return await self._refused(visit, Refuse(Reason.DENIED, word=known.word))
         if accept.target and safe_next(accept.target, visit.desk.path):

@@ -1,14 +1,22 @@
 """An evening with a directory: from a deep link through its form to the name that Qlik's engine says."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from a_site import Site, call, greeting, site
+from click.testing import CliRunner
 from ldap_server import GROUPS, PASSWORD, PEOPLE, SERVICE, Slapd, running
+
+from qproxy.cli import main
 
 TARGET = "/sales/sense/app/x?sheet=1"
 LOGIN = """
+who:
+  case: upper
+  attributes: [{{name: Group, claim: groups, keep: [sales, "eu*"]}}, {{name: Email, claim: mail}}]
+  deny: [{{claims: {{groups: others}}}}]
 login:
   - method: ldap
     name: The company
@@ -41,7 +49,28 @@ async def test_who_is_in_the_directory_is_that_user_for_qlik(company: Site) -> N
     assert await company.log_in(person, TARGET, "Anna", PASSWORD) == company.origin + TARGET
     async with company.engine(person) as ws:
         await greeting(ws)
-        assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=anna"
+        assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=ANNA"
+
+
+async def test_qlik_gets_the_groups_in_groups_and_the_attributes_that_the_rules_name(company: Site) -> None:
+    person = company.browser()
+    await company.log_in(person, TARGET, "anna", PASSWORD)
+    async with company.engine(person) as ws:
+        await greeting(ws)
+        assert (await call(ws, "GetAuthenticatedUser"))["qReturn"] == "UserDirectory=SALES; UserId=ANNA"
+    [session] = company.node.sessions("sales")
+    assert session.attributes == [{"Group": "europe"}, {"Group": "sales"}, {"Email": "anna@acme.example"}]
+
+
+async def test_a_group_that_is_denied_stays_out(company: Site) -> None:
+    await refused(company, "bob", PASSWORD)
+    assert '"denied_by_rule"' in (company.directory / "audit.log").read_text("utf-8")
+
+
+async def test_an_administrator_asks_who_somebody_would_be_without_a_password(company: Site) -> None:
+    question = ["whoami", str(company.directory), "--vp", "sales", "--as", "anna"]
+    found = await asyncio.to_thread(CliRunner().invoke, main, question)
+    assert (found.exit_code, "ANNA" in found.output, "europe" in found.output) == (0, True, True)
 
 
 async def refused(company: Site, name: str, password: str) -> str:
