@@ -23,9 +23,12 @@ from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, short_hash
 from qproxy.modes import Mode
+from qproxy.notes import Notes
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
 from qproxy.qps import QpsError
+from qproxy.rechecks import Around as RecheckAround
+from qproxy.rechecks import Rechecks
 from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.pace import touch_grain
@@ -69,6 +72,7 @@ class Opened:
     observer: Observer
     clock: Callable[[], float]
     mode: Mode
+    notes: Notes
 
 
 class VirtualProxy:
@@ -116,6 +120,12 @@ class VirtualProxy:
             )
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rechecks = self._asking(opened)
+
+    def _asking(self, opened: Opened) -> Rechecks:
+        count = partial(opened.observer.metrics.recheck, self.name)
+        around = RecheckAround(self.name, opened.sessions, opened.notes, opened.clock, self.end_session, count)
+        return Rechecks(around, {way.name: way.method for way in opened.ways})
 
     def hide(self, names: Iterable[bytes]) -> None:
         """Further cookies that QPS never gets: the sessions of other virtual proxies, which may be other sites'."""
@@ -235,11 +245,14 @@ class VirtualProxy:
 
     async def end_tied(self, keys: Collection[str], why: End) -> int:
         """All sessions with one of these keys in their tie. Raises StoreUnavailable."""
-        wanted = set(keys)
-        tied = [one async for one in self.sessions.store.each(self.name) if not wanted.isdisjoint(one.tie.keys)]
-        for session in tied:
-            await self.end_session(session.id, why)
+        tied = {session.id for key in set(keys) for session in await self.sessions.tied(self.name, key)}
+        for session_id in tied:
+            await self.end_session(session_id, why)
         return len(tied)
+
+    def recheck(self) -> None:
+        """Asks in the background about logins whose time has come. Never waits."""
+        self._rechecks.look()
 
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):
@@ -322,6 +335,7 @@ class VirtualProxy:
         )
 
     async def close(self) -> None:
+        await self._rechecks.close()
         for task in list(self._tasks):
             await task
         for way in self.ways:
