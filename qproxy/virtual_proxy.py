@@ -26,6 +26,7 @@ from qproxy.modes import Mode
 from qproxy.notes import Notes
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
+from qproxy.partings import Partings
 from qproxy.qps import QpsError
 from qproxy.rechecks import Around as RecheckAround
 from qproxy.rechecks import Rechecks
@@ -121,6 +122,7 @@ class VirtualProxy:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._rechecks = self._asking(opened)
+        self._partings = Partings(self.name, opened.notes, opened.clock)
 
     def _asking(self, opened: Opened) -> Rechecks:
         count = partial(opened.observer.metrics.recheck, self.name)
@@ -275,7 +277,12 @@ class VirtualProxy:
         """Qlik then ends all sessions of the user on this virtual proxy, whatever it can tell the session module."""
         self._spawn(self._logged(self._end_all_of(session, End.HUB_LOGOUT), session.short, End.HUB_LOGOUT))
 
+    async def parted(self, mark: str) -> Session | None:
+        """What is left of a session that its person ended in the hub, once. Raises StoreUnavailable."""
+        return await self._partings.take(mark)
+
     async def _end_all_of(self, session: Session, why: End) -> None:
+        await self._partings.keep(session)
         await self.end_session(session.id, why)
         await self.end_user(session.user, why)
 

@@ -71,6 +71,8 @@ class Desk:
     renewed: list[tuple[str, bool]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)
     chosen_ways: Sequence[Way] = ()
+    left: dict[str, Session] = field(default_factory=dict)
+    """Sessions that ended in the hub, by the mark in their browser."""
 
     @property
     def ways(self) -> Sequence[Way]:
@@ -107,6 +109,9 @@ class Desk:
     async def find(self, session_id: str) -> Session | None:
         self._check()
         return self.sessions.get(session_id)
+
+    async def parted(self, mark: str) -> Session | None:
+        return self.left.pop(mark, None)
 
     async def renew(self, session: Session, sure: bool) -> None:
         self.renewed.append((session.id, sure))

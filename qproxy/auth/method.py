@@ -213,8 +213,9 @@ class Method(ABC):
         return Reply(404)
 
     async def leave(self, session: Session, back: str) -> str:
-        """Where the browser goes after a logout, so that it is one there too, and comes back to `back`; "" for
-        nowhere. Never raises."""
+        """Where the browser goes after a logout, so that it is one there too, and comes back to `back`, an address that
+        may have a query with nothing but `state`; "" for nowhere. `session` has ended: of it only what it was tied to
+        counts. Never raises."""
         return ""
 
     async def recheck(self, session: Session) -> Tie | None:

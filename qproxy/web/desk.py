@@ -109,6 +109,11 @@ class LoginDesk(Protocol):
         """The living session of this virtual proxy with that id. May raise Refused."""
         ...
 
+    async def parted(self, mark: str) -> Session | None:
+        """The session that ended by a logout in Qlik's hub and left that mark in the browser, as far as its login is
+        concerned; once. May raise StoreUnavailable."""
+        ...
+
     async def renew(self, session: Session, sure: bool) -> None:
         """QPS is told of the session again: surely forgotten, or (not `sure`) somebody says so. May raise Refused."""
         ...
