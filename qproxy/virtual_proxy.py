@@ -61,6 +61,8 @@ class LoginEvent(Protocol):
     def request_id(self) -> str: ...
     @property
     def session(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,9 +331,10 @@ class VirtualProxy:
     # logs
 
     def audit(self, event: LoginEvent) -> None:
-        self._observer.metrics.login(self.name, event.method, _metric_outcome(event.outcome))
+        if event.kind == "login":
+            self._observer.metrics.login(self.name, event.method, _metric_outcome(event.outcome))
         self._observer.audit(
-            "logout" if event.outcome == "logout" else "login",
+            event.kind,
             vp=self.name,
             outcome=event.outcome,
             method=event.method,

@@ -66,8 +66,11 @@ class LoginTools:
 
 
 class LoginFlow:
-    def __init__(self, tools: LoginTools) -> None:
+    """`desks`: of all virtual proxies."""
+
+    def __init__(self, tools: LoginTools, desks: Mapping[str, LoginDesk]) -> None:
         self._keys = tools.keys
+        self._desks = desks
         self._links = DeepLinks(tools.keys)
         self._transactions = tools.transactions
         self._guesses = tools.guesses
@@ -149,7 +152,7 @@ class LoginFlow:
     async def elsewhere(self, request: web.Request, desk: LoginDesk) -> web.Response:
         way, verb = named(desk.ways, request.match_info["way"]), request.match_info["verb"]
         if way is not None and verb in way.method.calls:
-            return await answer_call(request, desk, way)
+            return await answer_call(request, desk, way, self._desks.values())
         if way is None or verb not in way.method.returns:
             raise Refused(Failure.UNKNOWN_PATH, "not an address of a way to log in")
         return await self._come_back(request, self._visit(request, desk).by(way), way.method.returns[verb])

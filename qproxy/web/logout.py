@@ -56,9 +56,8 @@ class LogoutFlow:
 
 def _event(request: web.Request, desk: LoginDesk, session: Session) -> LoginEvent:
     caller = request[CALLER]
-    return LoginEvent(
-        "logout", desk.name, session.method, session.who, caller.address, caller.request_id, session.short
-    )
+    address, request_id = caller.address, caller.request_id
+    return LoginEvent("logout", desk.name, session.method, session.who, address, request_id, session.short, "logout")
 
 
 def _form(look: Look, guard: FormGuard, desk: LoginDesk, status: int, message: str = "") -> web.Response:

@@ -28,7 +28,7 @@ def login_app(
 ) -> web.Application:
     """`desks` by name is read at each request, so it may change."""
     pages.compile_pages()
-    login, logout = LoginFlow(tools), LogoutFlow(tools.keys)
+    login, logout = LoginFlow(tools, desks), LogoutFlow(tools.keys)
 
     def at_desk(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
