@@ -85,8 +85,14 @@ class Rechecks:
                 return
             work = self._work(session, now)
             if work is not None:
-                task = self._tasks[session.id] = asyncio.get_running_loop().create_task(self._logged(session, work))
-                task.add_done_callback(lambda _, done=session.id: self._tasks.pop(done, None))
+                self._start(session, work)
+
+    def _start(self, session: Session, work: Coroutine[Any, Any, None]) -> None:
+        def done(_: asyncio.Task[None]) -> None:
+            del self._tasks[session.id]
+
+        task = self._tasks[session.id] = asyncio.get_running_loop().create_task(self._logged(session, work))
+        task.add_done_callback(done)
 
     async def close(self) -> None:
         """What is under way is given up: a token that was just renewed may be lost, and the person logs in again."""

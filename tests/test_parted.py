@@ -124,8 +124,8 @@ async def test_after_a_logout_in_the_hub_the_next_visit_goes_by_the_providers_lo
     in_the_hub(site, browser)
     away = await browser.get(deep_link())
     assert away.location.startswith("https://idp.example/logout?hint=e.y.j&")
-    [back] = parse_qs(urlsplit(away.location).query)["back"]
-    page = await browser.get(back.removeprefix("http://bi.example.com"))
+    [address] = parse_qs(urlsplit(away.location).query)["back"]
+    page = await browser.get(address.removeprefix("http://bi.example.com"))
     again = await browser.get(the_button(page))
     back = await browser.get(f"{LOGIN}/idp/callback?state={again.location.partition('state=')[2]}")
     assert back.location.endswith(TARGET)
