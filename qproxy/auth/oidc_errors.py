@@ -64,6 +64,17 @@ REASONS: Final[Mapping[str, Reason]] = {
     "oidc_bad_user_id": Reason.DENIED,
     "oidc_email_not_verified": Reason.DENIED,
     "oidc_claim_required": Reason.DENIED,
+    # after the login
+    "oidc_refreshed_sub": Reason.REJECTED,
+    "oidc_no_logout_token": Reason.REJECTED,
+    "oidc_no_jti": Reason.REJECTED,
+    "oidc_no_sid": Reason.REJECTED,
+    "oidc_logout_no_event": Reason.REJECTED,
+    "oidc_logout_nonce": Reason.REJECTED,
+    "oidc_logout_nobody": Reason.REJECTED,
+    "oidc_logout_replayed": Reason.REJECTED,
+    "oidc_frontchannel_issuer": Reason.REJECTED,
+    "oidc_frontchannel_sid": Reason.REJECTED,
 }
 
 
