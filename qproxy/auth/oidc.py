@@ -253,12 +253,13 @@ def tokens_of(answer: JsonObject, claims: JsonObject) -> Tokens:
 def tie_of(provider: Provider, tokens: Tokens, check_at: float) -> Tie:
     """By which keys the provider may end the session, and what it takes to ask it again."""
     subject, sid = tokens.claims["sub"], tokens.claims.get("sid")
-    named = isinstance(sid, str) and 0 < len(sid) <= LONGEST_SID
-    keys = (*((sid_key(provider, sid),) if named else ()), sub_key(provider, subject))
+    keys = [sub_key(provider, subject)]
+    if isinstance(sid, str) and 0 < len(sid) <= LONGEST_SID:
+        keys.append(sid_key(provider, sid))
     kept = {"sub": subject, "refresh_token": tokens.refresh_token}
     kept["id_token"] = tokens.id_token if len(tokens.id_token) <= LONGEST_KEPT else ""
     kept = {name: value for name, value in kept.items() if value}
-    return Tie(keys, kept, check_at if tokens.refresh_token else 0.0)
+    return Tie(tuple(keys), kept, check_at if tokens.refresh_token else 0.0)
 
 
 def _redirect_uri(request: LoginRequest) -> str:
