@@ -13,6 +13,7 @@ from some_sessions import a_session
 
 from qproxy.auth import Call, Reply, Unavailable
 from qproxy.auth.oidc import OpenIdConnect, Wishes
+from qproxy.auth.oidc_errors import AFTERWARDS
 from qproxy.auth.oidc_logout import EVENT, LONGEST_HINT
 from qproxy.model import Session, Tie
 
@@ -73,30 +74,30 @@ async def test_a_logout_token_that_comes_twice_is_refused(method: OpenIdConnect,
 NOW = int(time.time())
 
 
-@pytest.mark.parametrize(
-    ("claims", "word"),
-    [
-        ({"iss": "https://elsewhere.example"}, "oidc_wrong_issuer"),
-        ({"iss": None}, "oidc_no_iss"),
-        ({"aud": "another"}, "oidc_wrong_audience"),
-        ({"aud": None}, "oidc_no_aud"),
-        ({"iat": None}, "oidc_no_iat"),
-        ({"iat": NOW + 3600}, "oidc_issued_too_late"),
-        ({"iat": NOW - 86400}, "oidc_issued_too_early"),
-        ({"exp": None}, "oidc_no_exp"),
-        ({"exp": NOW - 3600}, "oidc_expired"),
-        ({"jti": None}, "oidc_no_jti"),
-        ({"jti": 7}, "oidc_no_jti"),
-        ({"events": None}, "oidc_logout_no_event"),
-        ({"events": {"http://schemas.example/other": {}}}, "oidc_logout_no_event"),
-        ({"events": {EVENT: "yes"}}, "oidc_logout_no_event"),
-        ({"events": [EVENT]}, "oidc_logout_no_event"),
-        ({"nonce": "n"}, "oidc_logout_nonce"),
-        ({"sid": None}, "oidc_logout_nobody"),
-        ({"sid": 7}, "oidc_no_sid"),
-        ({"sid": None, "sub": ["ann"]}, "oidc_no_sub"),
-    ],
-)
+BAD_LOGOUT_TOKENS: list[tuple[dict[str, Any], str]] = [
+    ({"iss": "https://elsewhere.example"}, "oidc_wrong_issuer"),
+    ({"iss": None}, "oidc_no_iss"),
+    ({"aud": "another"}, "oidc_wrong_audience"),
+    ({"aud": None}, "oidc_no_aud"),
+    ({"iat": None}, "oidc_no_iat"),
+    ({"iat": NOW + 3600}, "oidc_issued_too_late"),
+    ({"iat": NOW - 86400}, "oidc_issued_too_early"),
+    ({"exp": None}, "oidc_no_exp"),
+    ({"exp": NOW - 3600}, "oidc_expired"),
+    ({"jti": None}, "oidc_no_jti"),
+    ({"jti": 7}, "oidc_no_jti"),
+    ({"events": None}, "oidc_logout_no_event"),
+    ({"events": {"http://schemas.example/other": {}}}, "oidc_logout_no_event"),
+    ({"events": {EVENT: "yes"}}, "oidc_logout_no_event"),
+    ({"events": [EVENT]}, "oidc_logout_no_event"),
+    ({"nonce": "n"}, "oidc_logout_nonce"),
+    ({"sid": None}, "oidc_logout_nobody"),
+    ({"sid": 7}, "oidc_no_sid"),
+    ({"sid": None, "sub": ["ann"]}, "oidc_no_sub"),
+]
+
+
+@pytest.mark.parametrize(("claims", "word"), BAD_LOGOUT_TOKENS)
 async def test_a_logout_token_with_a_fault_ends_nobody_and_says_which(
     method: OpenIdConnect, provider: SmallProvider, claims: dict[str, Any], word: str
 ) -> None:
@@ -142,22 +143,27 @@ async def test_a_frame_of_the_provider_ends_the_session_that_it_names(
     assert reply.content_type.startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    ("query", "word"),
-    [
-        ({}, "oidc_frontchannel_issuer"),
-        ({"sid": "s-7"}, "oidc_frontchannel_issuer"),
-        ({"iss": "https://elsewhere.example", "sid": "s-7"}, "oidc_frontchannel_issuer"),
-        ({"iss": "ours"}, "oidc_frontchannel_sid"),
-        ({"iss": "ours", "sid": ""}, "oidc_frontchannel_sid"),
-        ({"iss": "ours", "sid": "x" * 257}, "oidc_frontchannel_sid"),
-    ],
-)
+BAD_FRAMES: list[tuple[dict[str, str], str]] = [
+    ({}, "oidc_frontchannel_issuer"),
+    ({"sid": "s-7"}, "oidc_frontchannel_issuer"),
+    ({"iss": "https://elsewhere.example", "sid": "s-7"}, "oidc_frontchannel_issuer"),
+    ({"iss": "ours"}, "oidc_frontchannel_sid"),
+    ({"iss": "ours", "sid": ""}, "oidc_frontchannel_sid"),
+    ({"iss": "ours", "sid": "x" * 257}, "oidc_frontchannel_sid"),
+]
+
+
+@pytest.mark.parametrize(("query", "word"), BAD_FRAMES)
 async def test_a_frame_that_does_not_name_both_ends_nobody(
     method: OpenIdConnect, provider: SmallProvider, query: Mapping[str, str], word: str
 ) -> None:
     reply = await framed(method, **{name: value.replace("ours", provider.issuer) for name, value in query.items()})
     assert (reply.status, reply.word, reply.ends) == (400, word, ())
+
+
+def test_every_word_of_what_comes_after_the_login_has_a_test() -> None:
+    alone = {"oidc_no_logout_token", "oidc_logout_replayed", "oidc_refreshed_sub"}
+    assert {*AFTERWARDS} <= {word for _, word in (*BAD_LOGOUT_TOKENS, *BAD_FRAMES)} | alone
 
 
 # --- our logout, at the provider ---
@@ -167,7 +173,7 @@ async def test_our_logout_goes_to_the_provider_with_a_hint_and_comes_back(
     method: OpenIdConnect, provider: SmallProvider
 ) -> None:
     provider.more = {"end_session_endpoint": f"{provider.issuer}/end?tenant=1"}
-    address = urlsplit(await method.leave(a_login(), BACK, "s1"))
+    address = urlsplit(await method.leave(a_login(), f"{BACK}?state=s1"))
     assert address.path == "/end"
     assert parse_qs(address.query) == {
         "tenant": ["1"],
@@ -180,18 +186,18 @@ async def test_our_logout_goes_to_the_provider_with_a_hint_and_comes_back(
 
 async def test_a_hint_too_long_for_an_address_is_left_out(method: OpenIdConnect, provider: SmallProvider) -> None:
     provider.more = {"end_session_endpoint": f"{provider.issuer}/end"}
-    assert "id_token_hint" not in await method.leave(a_login(id_token="e" * (LONGEST_HINT + 1)), BACK, "")
+    assert "id_token_hint" not in await method.leave(a_login(id_token="e" * (LONGEST_HINT + 1)), BACK)
 
 
 async def test_a_provider_without_a_logout_is_not_asked_for_one(method: OpenIdConnect) -> None:
-    assert await method.leave(a_login(), BACK, "") == ""
+    assert await method.leave(a_login(), BACK) == ""
 
 
 async def test_a_provider_that_is_away_does_not_hold_up_a_logout(caplog: pytest.LogCaptureFixture) -> None:
     async with small_provider() as gone:
         pass
     async with method_at(gone) as method:
-        assert await method.leave(a_login(), BACK, "") == ""
+        assert await method.leave(a_login(), BACK) == ""
     assert "oidc_discovery_unreachable" in caplog.text
 
 
@@ -238,14 +244,21 @@ async def test_a_refresh_token_that_is_refused_ends_the_login(
 
 
 @pytest.mark.parametrize(
-    "claims", [{"sub": "bob"}, {"sub": None}, {"iss": "https://elsewhere.example"}, {"aud": "another"}]
+    ("claims", "word"),
+    [
+        ({"sub": "bob"}, "oidc_refreshed_sub"),
+        ({"sub": None}, "oidc_no_sub"),
+        ({"iss": "https://elsewhere.example"}, "oidc_wrong_issuer"),
+        ({"aud": "another"}, "oidc_wrong_audience"),
+    ],
 )
 async def test_a_renewed_token_of_another_person_or_maker_ends_the_login(
-    method: OpenIdConnect, provider: SmallProvider, claims: dict[str, Any]
+    method: OpenIdConnect, provider: SmallProvider, claims: dict[str, Any], word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = provider.renewed()[1]
     provider.answer = lambda: (200, {**content, "id_token": provider.token({"sub": "ann", **claims})})
     assert await method.recheck(a_login()) is None
+    assert word in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,8 @@ class OpenIdConnect(Method):
             log.warning("%s by %s at %s refused (%s): %s", call.verb, call.address, self.name, fault.word, fault.detail)
             return refused_call(fault)
 
-    async def leave(self, session: Session, back: str, state: str) -> str:
-        return await leave_address(self.provider, session, back, state)
+    async def leave(self, session: Session, back: str) -> str:
+        return await leave_address(self.provider, session, back)
 
     async def recheck(self, session: Session) -> Tie | None:
         return await refreshed(self.provider, session, self._clock(), self._wishes.recheck)

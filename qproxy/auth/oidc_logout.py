@@ -57,8 +57,9 @@ def sub_key(provider: Provider, subject: str) -> str:
 # our logout, at the provider
 
 
-async def leave_address(provider: Provider, session: Session, back: str, state: str) -> str:
-    """RP-Initiated Logout section 2; "" where the provider has none, or cannot be asked for it."""
+async def leave_address(provider: Provider, session: Session, back: str) -> str:
+    """RP-Initiated Logout section 2; "" where the provider has none, or cannot be asked for it. It compares where to
+    come back to with what was registered there, so `state` travels by itself."""
     try:
         endpoint = (await provider.metadata()).end_session_endpoint
     except OidcFault as fault:
@@ -67,10 +68,11 @@ async def leave_address(provider: Provider, session: Session, back: str, state: 
     if not endpoint:
         return ""
     hint = session.tie.kept.get("id_token", "")
+    registered, _, state = back.partition("?state=")
     parameters = {
         "id_token_hint": hint if len(hint) <= LONGEST_HINT else "",
         "client_id": provider.client.client_id,
-        "post_logout_redirect_uri": back,
+        "post_logout_redirect_uri": registered,
         "state": state,
     }
     query = urlencode({name: value for name, value in parameters.items() if value})
