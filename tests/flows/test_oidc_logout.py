@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import sys
-import time
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 
 import pytest
 from a_process import ProcessSite, process_site
-from a_site import Front, Site, farewell, greeting, site
-from flows.test_oidc import Evening, login_of
-from oidc_site import RealProvider, a_client, at_the_provider, real_provider
+from a_site import Front, Site, farewell, greeting
+from oidc_evening import Evening, login_of
+from oidc_logout_evening import evening_with_logout, provider_with_logout
+from oidc_site import RealProvider, at_the_provider
 from site_plan import free_port
 from the_workers import workers_of
 from waiting import eventually
@@ -26,35 +26,12 @@ from qproxy.qliksim import Toggles
 
 COOKIE = "X-Qlik-Session-sales-HTTP"
 HUB = "/sales/hub/"
-GRANTS = ["authorization_code", "refresh_token"]
-FEATURES = {"backchannelLogout": {"enabled": True}, "rpInitiatedLogout": {"enabled": True}}
 SECOND = 1.0
-
-
-@contextlib.asynccontextmanager
-async def provider_of(folder: Path, port: int, backchannel: bool = True) -> AsyncIterator[RealProvider]:
-    """At which qproxy is registered as the page on OpenID Connect says."""
-    origin = f"http://localhost:{port}"
-    here = f"{origin}/qproxy/login/sales/oidc"
-    told = {"backchannel_logout_uri": f"{here}/backchannel", "backchannel_logout_session_required": True}
-    back = {"post_logout_redirect_uris": [f"{origin}/qproxy/logout/sales/done"], "grant_types": GRANTS}
-    client = a_client(f"{here}/callback", **back, **(told if backchannel else {}))
-    async with real_provider(folder, [client], {"features": FEATURES, "rotateRefreshToken": True}) as provider:
-        yield provider
-
-
-@contextlib.asynccontextmanager
-async def evening(folder: Path, backchannel: bool = True, **keys: Any) -> AsyncIterator[Evening]:
-    port = free_port()
-    async with provider_of(folder, port, backchannel) as provider:
-        vp = json.dumps({"login": [login_of(provider, folder, **keys)]})
-        async with site(folder, vp=vp, port=port, now=time.time(), vps={"sales": "sales"}) as built:
-            yield Evening(built, provider)
 
 
 @pytest.fixture
 async def oidc(tmp_path: Path) -> AsyncIterator[Evening]:
-    async with evening(tmp_path) as built:
+    async with evening_with_logout(tmp_path) as built:
         yield built
 
 
@@ -178,7 +155,7 @@ async def test_a_frame_with_the_providers_name_and_the_session_ends_it(oidc: Eve
 
 
 async def test_fifty_requests_after_its_time_renew_a_login_once(tmp_path: Path) -> None:
-    async with evening(tmp_path, recheck="1m") as oidc:
+    async with evening_with_logout(tmp_path, recheck="1m") as oidc:
         person = Person(oidc.site, oidc.provider)
         await person.log_in()
         before = living(oidc)[0].tie
@@ -192,7 +169,7 @@ async def test_fifty_requests_after_its_time_renew_a_login_once(tmp_path: Path) 
 
 
 async def test_a_login_that_the_provider_no_longer_knows_ends_when_it_is_asked(tmp_path: Path) -> None:
-    async with evening(tmp_path, backchannel=False, recheck="1m") as oidc:
+    async with evening_with_logout(tmp_path, backchannel=False, recheck="1m") as oidc:
         person = Person(oidc.site, oidc.provider)
         await person.log_in()
         await person.log_out_there()
@@ -208,7 +185,7 @@ async def test_a_login_that_the_provider_no_longer_knows_ends_when_it_is_asked(t
 @pytest.mark.skipif(sys.platform != "linux", reason="processes share a port on Linux only")
 async def test_a_logout_at_the_provider_closes_the_sockets_of_both_workers(tmp_path: Path) -> None:
     port = free_port()
-    async with provider_of(tmp_path, port) as provider:
+    async with provider_with_logout(tmp_path, port) as provider:
         vp = json.dumps({"login": [login_of(provider, tmp_path)]})
         wishes: dict[str, Any] = {"server": "workers: 2", "vp": vp, "port": port, "vps": {"sales": "sales"}}
         async with process_site(tmp_path, toggles=Toggles(csrf=False), **wishes) as qlik:
