@@ -7,6 +7,7 @@ from some_sessions import JOHN, START, Clock, tied_to
 from watched_store import WatchedStore, a_worker
 
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie
+from qproxy.sessions.due import COME_AT_ONCE
 from qproxy.sessions.front import Sessions
 
 
@@ -90,3 +91,10 @@ async def test_sessions_are_found_by_a_key_whatever_their_times(sessions: Sessio
     session = await sessions.store.put(tied_to("sub ann"))
     clock.advance(10_000)
     assert await sessions.tied("sales", "sub ann") == [session]
+
+
+async def test_of_thousands_that_are_due_at_once_some_come_at_a_time(sessions: Sessions, clock: Clock) -> None:
+    for _ in range(COME_AT_ONCE + 5):
+        await opened(sessions, 0)
+    assert len(sessions.due("sales")) == COME_AT_ONCE
+    assert len(sessions.due("sales")) == COME_AT_ONCE + 5

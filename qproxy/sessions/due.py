@@ -6,9 +6,12 @@ again. Must not judge: `rechecks` asks.
 """
 
 from heapq import heappop, heappush
+from typing import Final
 
 Place = tuple[str, str]
 """Virtual proxy and session id."""
+COME_AT_ONCE: Final = 1000
+"""Thousands of logins of one morning are due within one minute: the loop has others to serve."""
 
 
 class Due:
@@ -40,9 +43,9 @@ class Due:
             self._used.setdefault(place[0], {})[place[1]] = None
 
     def come(self, now: float) -> list[Place]:
-        """Those whose time has come since the last call: they rest, until they are said to be used."""
-        come = []
-        while self._order and self._order[0][0] <= now:
+        """Some of those whose time has come: they rest from now on, until they are said to be used."""
+        come: list[Place] = []
+        while self._order and self._order[0][0] <= now and len(come) < COME_AT_ONCE:
             at, place = heappop(self._order)
             if self._times.get(place) == at:
                 self.resting[place] = at
