@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import ClassVar
@@ -155,6 +156,14 @@ async def test_where_there_is_a_choice_it_is_shown(tmp_path: Path) -> None:
         del browser.cookies["qproxy-way"]
         await by_the_button(browser)
         assert "The company" in (await browser.get(LOGIN)).text
+
+
+async def test_a_way_that_is_no_longer_configured_has_no_logout(site: Site) -> None:
+    browser = await logged_in(site)
+    in_the_hub(site, browser)
+    [(mark, session)] = site.desk.left.items()
+    site.desk.left[mark] = replace(session, method="gone")
+    assert "You are logged out" in (await browser.get(LOGIN)).text
 
 
 async def test_a_mark_that_names_nothing_shows_the_page_and_no_more(site: Site) -> None:

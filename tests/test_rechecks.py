@@ -11,7 +11,7 @@ from watched_store import WatchedStore, a_worker
 
 from qproxy.auth import Answer, LoginRequest, Method, Unavailable
 from qproxy.model import Attributes, End, Session, Tie
-from qproxy.rechecks import LEAST, PAUSE, RETRY, Around, Rechecks
+from qproxy.rechecks import AT_ONCE, LEAST, PAUSE, RETRY, Around, Rechecks
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory_notes import MemoryNotes
 
@@ -193,6 +193,32 @@ async def test_while_a_provider_cannot_be_asked_it_is_tried_with_one_session_at_
     assert provider.asked == asked
     await worker.used(several[0], RETRY)
     assert provider.asked == asked + 1
+
+
+async def test_a_provider_that_does_not_answer_in_time_cannot_be_asked(
+    worker: Worker, provider: Provider, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qproxy.rechecks.PATIENCE", 0.01)
+    session = await worker.opened()
+    provider.free.clear()
+    await worker.used(session, EVERY)
+    assert (worker.counted, worker.ended) == (["unavailable"], [])
+    assert "no answer within" in caplog.text
+
+
+async def test_only_some_are_asked_about_at_once(worker: Worker, provider: Provider) -> None:
+    several = [await worker.opened() for _ in range(AT_ONCE + 3)]
+    provider.free.clear()
+    worker.clock.advance(EVERY)
+    for session in several:
+        worker.sessions.touch("sales", session.id)
+    worker.rechecks.look()
+    await eventually(lambda: provider.asked == AT_ONCE)
+    worker.rechecks.look()
+    provider.free.set()
+    await worker.looked()
+    await worker.looked()
+    assert provider.asked == AT_ONCE + 3
 
 
 async def test_a_provider_that_comes_back_within_the_grace_costs_nobody_a_session(
