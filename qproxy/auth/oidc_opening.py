@@ -13,9 +13,7 @@ from qproxy.secret_files import read_secret, read_text
 from qproxy.signing_keys import read_signing_key
 
 
-def open_oidc(
-    login: OidcLogin, tls: ssl.SSLContext | None, clock: Callable[[], float], notes: Notes
-) -> OpenIdConnect:
+def open_oidc(login: OidcLogin, tls: ssl.SSLContext | None, clock: Callable[[], float], notes: Notes) -> OpenIdConnect:
     """`tls` None: the system's authorities are trusted. Raises SecretError or ValueError for files that cannot be
     used."""
     wishes = Wishes(
