@@ -94,7 +94,8 @@ def _saml(login: SamlLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method
 def _oidc(login: OidcLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:
     from qproxy.auth.oidc_opening import open_oidc  # noqa: PLC0415 - the extra `oidc`
 
-    return open_oidc(login, tls.provider_context(login.ca) if login.ca else None, supplies.clock)
+    context = tls.provider_context(login.ca) if login.ca else None
+    return open_oidc(login, context, supplies.clock, supplies.notes)
 
 
 def _trusted_header(login: TrustedHeaderLogin, _: VirtualProxyConfig, __: Supplies) -> Method:

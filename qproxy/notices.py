@@ -19,6 +19,7 @@ _BY_END = {
     End.ABSOLUTE: "OnSessionTimedOut",
     End.LOGOUT: "OnSessionLoggedOut",
     End.HUB_LOGOUT: "OnSessionLoggedOut",
+    End.PROVIDER: "OnSessionLoggedOut",
 }
 _SESSION_LIMIT = re.compile(rb'"method"\s*:\s*"OnMaxParallelSessionsExceeded"')
 

@@ -23,6 +23,7 @@ from qproxy.headers import RequestHead, ResponseHead
 from qproxy.model import End, Session
 from qproxy.modes import Refusal
 from qproxy.not_accepted import NotAccepted
+from qproxy.partings import set_mark
 from qproxy.records import Record
 from qproxy.routing import OWN, Routes
 from qproxy.virtual_proxy import VirtualProxy
@@ -201,7 +202,7 @@ class Road:
         logs_out = head.method == b"DELETE" and answer.status < 300 and is_hub_logout(head.path[len(vp.path) :])
         if logs_out and session is not None:
             vp.logged_out_in_hub(session)
-            answer.cookies.append(_gone(vp))
+            answer.cookies += [_gone(vp), set_mark(vp.name, session.id, secure=vp.secure).encode()]
         return None
 
     def _their_cookies(self, vp: VirtualProxy, session: Session | None, values: list[bytes]) -> list[bytes]:

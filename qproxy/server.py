@@ -162,7 +162,7 @@ class Server:
         self._closing.push_async_callback(pool.stop)
         ways = open_ways(config, self._supplies)
         mode = open_mode(config, self.config.server.public, self.sessions, self.observer.metrics.qps_api_call)
-        opened = Opened(self.sessions, pool, ways, self.observer, self.clock, mode)
+        opened = Opened(self.sessions, pool, ways, self.observer, self.clock, mode, self._supplies.notes)
         vp = VirtualProxy(config, self.config.server.public, opened)
         self.vps[config.name] = vp
         self._closing.push_async_callback(vp.close)
@@ -261,6 +261,7 @@ class Server:
                 self.keys.look()
             for vp in self.vps.values():
                 await vp.end_overdue()
+                vp.recheck()
                 if look % 10 == 0:
                     await self._count_sessions(vp.name)
 

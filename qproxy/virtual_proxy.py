@@ -23,9 +23,13 @@ from qproxy.errors import Failure, Refused
 from qproxy.forwarding.pool import Pool
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, short_hash
 from qproxy.modes import Mode
+from qproxy.notes import Notes
 from qproxy.observe import Observer
 from qproxy.one_host import QLIK_PORTS, OneHost
+from qproxy.partings import Partings
 from qproxy.qps import QpsError
+from qproxy.rechecks import Around as RecheckAround
+from qproxy.rechecks import Rechecks
 from qproxy.session_tunnels import Around, SessionTunnels, Tunnels
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.pace import touch_grain
@@ -57,6 +61,8 @@ class LoginEvent(Protocol):
     def request_id(self) -> str: ...
     @property
     def session(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Opened:
     observer: Observer
     clock: Callable[[], float]
     mode: Mode
+    notes: Notes
 
 
 class VirtualProxy:
@@ -117,6 +124,13 @@ class VirtualProxy:
             )
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rechecks = self._asking(opened)
+        self._partings = Partings(self.name, opened.notes, opened.clock)
+
+    def _asking(self, opened: Opened) -> Rechecks:
+        count = partial(opened.observer.metrics.recheck, self.name)
+        around = RecheckAround(self.name, opened.sessions, opened.notes, opened.clock, self.end_session, count)
+        return Rechecks(around, {way.name: way.method for way in opened.ways})
 
     def hide(self, names: Iterable[bytes]) -> None:
         """Further cookies that QPS never gets: the sessions of other virtual proxies, which may be other sites'."""
@@ -241,11 +255,14 @@ class VirtualProxy:
 
     async def end_tied(self, keys: Collection[str], why: End) -> int:
         """All sessions with one of these keys in their tie. Raises StoreUnavailable."""
-        wanted = set(keys)
-        tied = [one async for one in self.sessions.store.each(self.name) if not wanted.isdisjoint(one.tie.keys)]
-        for session in tied:
-            await self.end_session(session.id, why)
+        tied = {session.id for key in set(keys) for session in await self.sessions.tied(self.name, key)}
+        for session_id in tied:
+            await self.end_session(session_id, why)
         return len(tied)
+
+    def recheck(self) -> None:
+        """Asks in the background about logins whose time has come. Never waits."""
+        self._rechecks.look()
 
     async def end_user(self, user: User, why: End) -> None:
         for session in await self.of_user(user):
@@ -268,7 +285,12 @@ class VirtualProxy:
         """Qlik then ends all sessions of the user on this virtual proxy, whatever it can tell the session module."""
         self._spawn(self._logged(self._end_all_of(session, End.HUB_LOGOUT), session.short, End.HUB_LOGOUT))
 
+    async def parted(self, mark: str) -> Session | None:
+        """What is left of a session that its person ended in the hub, once. Raises StoreUnavailable."""
+        return await self._partings.take(mark)
+
     async def _end_all_of(self, session: Session, why: End) -> None:
+        await self._partings.keep(session)
         await self.end_session(session.id, why)
         await self.end_user(session.user, why)
 
@@ -315,9 +337,10 @@ class VirtualProxy:
     # logs
 
     def audit(self, event: LoginEvent) -> None:
-        self._observer.metrics.login(self.name, event.method, _metric_outcome(event.outcome))
+        if event.kind == "login":
+            self._observer.metrics.login(self.name, event.method, _metric_outcome(event.outcome))
         self._observer.audit(
-            "logout" if event.outcome == "logout" else "login",
+            event.kind,
             vp=self.name,
             outcome=event.outcome,
             method=event.method,
@@ -328,6 +351,7 @@ class VirtualProxy:
         )
 
     async def close(self) -> None:
+        await self._rechecks.close()
         for task in list(self._tasks):
             await task
         for way in self.ways:

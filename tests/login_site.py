@@ -73,6 +73,8 @@ class Desk:
     targets: dict[str, str] = field(default_factory=dict)
     chosen_ways: Sequence[Way] = ()
     who: WhoConfig = field(default_factory=WhoConfig)
+    left: dict[str, Session] = field(default_factory=dict)
+    """Sessions that ended in the hub, by the mark in their browser."""
 
     @property
     def ways(self) -> Sequence[Way]:
@@ -109,6 +111,9 @@ class Desk:
     async def find(self, session_id: str) -> Session | None:
         self._check()
         return self.sessions.get(session_id)
+
+    async def parted(self, mark: str) -> Session | None:
+        return self.left.pop(mark, None)
 
     async def renew(self, session: Session, sure: bool) -> None:
         self.renewed.append((session.id, sure))

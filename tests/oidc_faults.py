@@ -26,6 +26,7 @@ from qproxy.auth.oidc import OpenIdConnect, Wishes
 from qproxy.auth.oidc_client import BasicSecret
 from qproxy.auth.oidc_http import HttpAnswer, ProviderHttp
 from qproxy.auth.oidc_provider import Client, Provider
+from qproxy.sessions.memory_notes import MemoryNotes
 
 CLIENT = "qproxy-sales"
 SECRET = "client-secret-canary-0123456789abcdef"
@@ -228,6 +229,6 @@ async def faulty_site(
     right: Json = {"issuer": provider.issuer, "client_id": CLIENT, "proof": BasicSecret(SECRET)}
     who = Client(**(right | client))
     asked = Provider(who, ProviderHttp(timeout=timeout), provider.clock)
-    method = OpenIdConnect("oidc", asked, wishes or Wishes(), provider.clock)
+    method = OpenIdConnect("oidc", asked, wishes or Wishes(), provider.clock, MemoryNotes(provider.clock))
     async with open_site(Desk([method])) as site:
         yield FaultySite(provider, site, method)

@@ -1,11 +1,11 @@
 """Sessions, people and a clock for the tests of everything that has to do with sessions."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qproxy.key_files import Key, as_line
-from qproxy.model import Attributes, Lifetime, Session, User, new_session_id
+from qproxy.model import Attributes, Lifetime, Session, Tie, User, new_session_id
 
 JOHN = User("SSO", "john")
 MARY = User("SSO", "mary")
@@ -40,6 +40,10 @@ def key_file(folder: Path, *keys: Key) -> Path:
 def a_session(session_id: str = "", user: User = JOHN, vp: str = "sales", at: float = START) -> Session:
     attributes = Attributes((("Group", "Sales"), ("Group", "Köln")))
     return Session(session_id or new_session_id(), vp, user, attributes, created=at, last_seen=at)
+
+
+def tied_to(*keys: str, session_id: str = "", vp: str = "sales", check_at: float = 0.0, **kept: str) -> Session:
+    return replace(a_session(session_id, vp=vp), method="idp", tie=Tie(keys, kept, check_at))
 
 
 def made_by_qlik(session_id: str = "", user: User = JOHN, vp: str = "sales", at: float = START) -> Session:

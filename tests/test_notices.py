@@ -21,6 +21,7 @@ NOW = 1_800_000_000.25
         (End.NOT_ACCEPTED, "OnSessionClosed"),
         (End.REPLACED, "OnSessionClosed"),
         (End.SIXTH, "OnSessionClosed"),
+        (End.PROVIDER, "OnSessionLoggedOut"),
     ],
 )
 def test_each_end_has_the_notification_that_qlik_would_send(why: End, method: str) -> None:

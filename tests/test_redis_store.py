@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from redis_servers import PROMPT, Node
 from redis_stores import KEY, PREFIX, address, at, redis_store, trouble
-from some_sessions import JOHN, LIFETIME, MARY, START, Clock, a_key, a_session, made_by_qlik
+from some_sessions import JOHN, LIFETIME, MARY, START, Clock, a_key, a_session, made_by_qlik, tied_to
 from waiting import eventually
 from watched_store import Told, a_worker, opened
 
-from qproxy.model import Attributes, End, Session, User
+from qproxy.model import Attributes, End, Session, Tie, User
 from qproxy.sessions.redis import UNSURE, RedisStore
 from qproxy.sessions.redis_link import Link, Work
 from qproxy.sessions.redis_places import Access, OneServer
@@ -52,7 +53,8 @@ def keys(server: Node) -> list[str]:
 async def test_neither_ids_nor_names_nor_attributes_are_in_the_server(open_store: Open, server: Node) -> None:
     user = User("SECRETDIRECTORY", "secretname")
     store = open_store()
-    await store.put(Session("s" * 43, "sales", user, Attributes((("secretgroup", "secretvalue"),)), START, START))
+    session = Session("s" * 43, "sales", user, Attributes((("secretgroup", "secretvalue"),)), START, START)
+    await store.put(replace(session, tie=Tie(("secretkey",), {"token": "secrettoken"})))
     await store.put(a_session("other"))
     await store.delete("sales", "s" * 43, End.LOGOUT, START)
     server.ask("SAVE")
@@ -64,7 +66,7 @@ async def test_neither_ids_nor_names_nor_attributes_are_in_the_server(open_store
 
 async def test_all_keys_are_in_one_slot_and_all_but_one_expire_by_themselves(open_store: Open, server: Node) -> None:
     store = open_store(keep=600)
-    for session in (a_session("one"), a_session("two"), made_by_qlik("three")):
+    for session in (a_session("one"), a_session("two"), made_by_qlik("three"), tied_to("sid 7")):
         await store.put(session)
     await store.delete("sales", "two", End.LOGOUT, START)
     assert {key.split(":")[0] for key in keys(server)} == {"{test}"}
@@ -74,7 +76,7 @@ async def test_all_keys_are_in_one_slot_and_all_but_one_expire_by_themselves(ope
 
 async def test_after_a_session_nothing_of_it_is_left_but_its_tombstone(open_store: Open, server: Node) -> None:
     store = open_store()
-    await store.put(a_session("one"))
+    await store.put(tied_to("sid 7", "sub ann", session_id="one"))
     await store.delete("sales", "one", End.LOGOUT, START)
     await store.forget_ended(START + 1)
     gone = f"{{test}}:gone:{store_key('sales', 'one').hex()}"
@@ -83,7 +85,7 @@ async def test_after_a_session_nothing_of_it_is_left_but_its_tombstone(open_stor
 
 async def test_what_redis_forgot_by_itself_is_gone_from_every_index(open_store: Open, server: Node) -> None:
     store = open_store()
-    await store.put(a_session("one"))
+    await store.put(tied_to("sid 7", session_id="one"))
     server.ask("DEL", f"{{test}}:session:{store_key('sales', 'one').hex()}")
     assert await store.of_user("sales", JOHN) == []
     assert keys(server) == ["{test}:meta", "{test}:vps"]

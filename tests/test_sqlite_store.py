@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from some_sessions import JOHN, LIFETIME, MARY, START, a_key, a_session, made_by_qlik
 
-from qproxy.model import Attributes, End, Session, User
+from qproxy.model import Attributes, End, Session, Tie, User
 from qproxy.sessions.schema import APPLICATION, STEPS
 from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import IdTaken, StoreUnavailable, store_key
@@ -75,7 +75,8 @@ async def filled(store: SqliteStore) -> list[Session]:
 
 async def test_neither_ids_nor_names_nor_attributes_are_in_the_files(open_store: Open, path: Path) -> None:
     user = User("SECRETDIRECTORY", "secretname")
-    session = Session("s" * 43, "sales", user, Attributes((("secretgroup", "secretvalue"),)), START, START)
+    attributes, tie = Attributes((("secretgroup", "secretvalue"),)), Tie(("secretkey",), {"token": "secrettoken"})
+    session = Session("s" * 43, "sales", user, attributes, START, START, tie=tie)
     store = open_store()
     await store.put(session)
     await store.seen({("sales", session.id): START + 1})

@@ -27,7 +27,7 @@ from qproxy.auth import (
 )
 from qproxy.auth.way import Way
 from qproxy.config.fields import parse_network
-from qproxy.model import End, Tie, User
+from qproxy.model import Attributes, End, Tie, User
 
 LOGIN = "/qproxy/login/sales"
 TARGET = "/sales/sense/app/x?sheet=1"
@@ -281,6 +281,17 @@ async def test_a_provider_ends_the_sessions_that_hang_on_it(site: Site) -> None:
     told = await site.browser().post(f"{LOGIN}/idp/backchannel", {"sid": "7"})
     assert (told.status, told.text, told.headers["Cache-Control"]) == (200, "done", "no-store")
     assert [why for _, why in site.desk.ended] == [End.PROVIDER]
+
+
+async def test_a_providers_call_ends_the_sessions_of_all_virtual_proxies_and_is_no_login() -> None:
+    one, two = Desk([Provider()]), Desk([Provider()], name="hr", path="/hr")
+    async with open_site(one, two) as site:
+        for desk in (one, two):
+            await desk.open_session(User("ACME", "ann"), Attributes(), False, tie=Tie(("sid 7",)))
+        await site.browser().post(f"{LOGIN}/idp/backchannel", {"sid": "7"})
+    assert one.sessions == two.sessions == {}
+    [event] = one.events
+    assert (event.kind, event.outcome, event.user) == ("provider_call", "provider_logout", "2 sessions")
 
 
 @pytest.mark.parametrize("address", ["idp/nothing", "nobody/callback", "password_file/callback", "idp"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from some_sessions import JOHN, LIFETIME, Clock
 
-from qproxy.model import Attributes, End, Lifetime, Session, User
+from qproxy.model import Attributes, End, Lifetime, Session, Tie, User
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.pace import Pace, QlikMade
@@ -25,12 +25,20 @@ class WatchedStore(MemoryStore):
         self.free = asyncio.Event()
         self.free.set()
         self.broken = False
+        self.not_retied = 0
+        """So many times it does not take a new tie."""
 
     async def get(self, vp: str, session_id: str) -> Session | None:
         self.note("get")
         session = await super().get(vp, session_id)
         await self.free.wait()
         return session
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        if self.not_retied:
+            self.not_retied -= 1
+            raise StoreUnavailable("the disk is full")
+        return await super().retie(session, tie)
 
     async def seen(self, times: Mapping[tuple[str, str], float]) -> None:
         self.note("seen")

@@ -189,13 +189,15 @@ class Method(ABC):
     `returns`: verbs below `LoginRequest.here` at which browsers come to `step`, each with the name of the parameter
     that brings back what `keep` made ("" for none). `posts_back`: they come there with a POST from another site.
     `calls`: verbs that come to `call`. `anew`: words of the login page's query with which somebody who is logged in
-    gets the form nevertheless.
+    gets the form nevertheless. `grace`: seconds for which sessions go on whose login is to be checked again, while the
+    provider cannot be asked.
     """
 
     returns: ClassVar[Mapping[str, str]] = {}
     posts_back: ClassVar[bool] = False
     calls: ClassVar[frozenset[str]] = frozenset()
     anew: ClassVar[frozenset[str]] = frozenset()
+    grace: float = 900.0
     name: str
 
     @property
@@ -211,8 +213,9 @@ class Method(ABC):
         return Reply(404)
 
     async def leave(self, session: Session, back: str) -> str:
-        """Where the browser goes after a logout, so that it is one there too, and comes back to `back`; "" for
-        nowhere. Never raises."""
+        """Where the browser goes after a logout, so that it is one there too, and comes back to `back`, an address that
+        may have a query with nothing but `state`; "" for nowhere. `session` has ended: of it only what it was tied to
+        counts. Never raises."""
         return ""
 
     async def recheck(self, session: Session) -> Tie | None:

@@ -15,13 +15,25 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 from urllib.parse import urlencode
 
-from qproxy.auth.method import Accept, Answer, LoginRequest, Method, Reason, Refuse, Send
+from qproxy.auth.method import Accept, Answer, Call, LoginRequest, Method, Reason, Refuse, Reply, Send
 from qproxy.auth.oidc_claims import check_required, flattened, left_out, user_id_of
 from qproxy.auth.oidc_errors import OidcFault
 from qproxy.auth.oidc_http import JsonObject
+from qproxy.auth.oidc_logout import (
+    CALLS,
+    LONGEST_SID,
+    lasting,
+    leave_address,
+    provider_says,
+    refreshed,
+    refused_call,
+    sid_key,
+    sub_key,
+)
 from qproxy.auth.oidc_provider import Metadata, Provider, error_code
 from qproxy.auth.oidc_tokens import check_access_token, check_id_token, check_login_time
-from qproxy.model import Tie
+from qproxy.model import Session, Tie
+from qproxy.notes import Notes
 
 log = logging.getLogger("qproxy.auth")
 
@@ -46,6 +58,10 @@ class Wishes:
     userinfo: Literal["auto", "always", "never"] = "auto"
     require: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_age: float | None = None
+    recheck: float | None = None
+    """Seconds after which the provider is asked whether the login still stands; None: as long as its tokens last."""
+    grace: float = 900.0
+    """Seconds for which that question may go unanswered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Tokens:
     id_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: float
-    """Seconds; 0 where the provider did not say."""
+    """Seconds that the access token lasts."""
     claims: JsonObject = field(repr=False)
 
 
@@ -64,12 +80,15 @@ class OpenIdConnect(Method):
     """`clock`: seconds since the epoch."""
 
     returns: ClassVar[Mapping[str, str]] = {CALLBACK: "state"}
+    calls = CALLS
 
-    def __init__(self, name: str, provider: Provider, wishes: Wishes, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, provider: Provider, wishes: Wishes, clock: Callable[[], float], notes: Notes) -> None:
         self.name = name
         self.provider = provider
+        self.grace = wishes.grace
         self._wishes = wishes
         self._clock = clock
+        self._notes = notes
 
     async def step(self, request: LoginRequest) -> Answer:
         try:
@@ -80,6 +99,19 @@ class OpenIdConnect(Method):
             return await self._back(request)
         except OidcFault as fault:
             return self.refused(request.vp, fault)
+
+    async def call(self, call: Call) -> Reply:
+        try:
+            return await provider_says(self.provider, self._notes, call)
+        except OidcFault as fault:
+            log.warning("%s by %s at %s refused (%s): %s", call.verb, call.address, self.name, fault.word, fault.detail)
+            return refused_call(fault)
+
+    async def leave(self, session: Session, back: str) -> str:
+        return await leave_address(self.provider, session, back)
+
+    async def recheck(self, session: Session) -> Tie | None:
+        return await refreshed(self.provider, session, self._clock(), self._wishes.recheck)
 
     async def close(self) -> None:
         await self.provider.close()
@@ -126,7 +158,8 @@ class OpenIdConnect(Method):
         self._warn(request.vp, cut, left_out(said))
         check_required(claims, self._wishes.require)
         user_id = user_id_of(claims, self._wishes.user_id, said.get("email_verified"))
-        return Accept(user_id, claims=claims, tie=tie_of(self.provider.issuer, tokens, self._clock()))
+        check_at = self._clock() + (self._wishes.recheck or tokens.expires_in)
+        return Accept(user_id, claims=claims, tie=tie_of(self.provider, tokens, check_at))
 
     async def _redeemed(self, code: str, request: LoginRequest) -> Tokens:
         answer = await self.provider.token(
@@ -207,36 +240,26 @@ def _error_of(code: str) -> OidcFault:
 
 
 def tokens_of(answer: JsonObject, claims: JsonObject) -> Tokens:
-    lasting, refresh = answer.get("expires_in"), answer.get("refresh_token")
-    known = isinstance(lasting, int | float) and not isinstance(lasting, bool) and 0 < lasting < 1e9
+    refresh = answer.get("refresh_token")
     return Tokens(
         answer["access_token"],
         answer.get("id_token", ""),
         refresh if isinstance(refresh, str) else "",
-        float(lasting) if known else 0.0,  # type: ignore[arg-type]
+        lasting(answer),
         claims,
     )
 
 
-def tie_of(issuer: str, tokens: Tokens, now: float) -> Tie:
+def tie_of(provider: Provider, tokens: Tokens, check_at: float) -> Tie:
     """By which keys the provider may end the session, and what it takes to ask it again."""
     subject, sid = tokens.claims["sub"], tokens.claims.get("sid")
-    named = isinstance(sid, str) and 0 < len(sid) <= 256
-    keys = ((sid_key(issuer, sid),) if named else ()) + (sub_key(issuer, subject),)
+    keys = [sub_key(provider, subject)]
+    if isinstance(sid, str) and 0 < len(sid) <= LONGEST_SID:
+        keys.append(sid_key(provider, sid))
     kept = {"sub": subject, "refresh_token": tokens.refresh_token}
     kept["id_token"] = tokens.id_token if len(tokens.id_token) <= LONGEST_KEPT else ""
-    asked_again = bool(tokens.refresh_token and tokens.expires_in)
-    return Tie(
-        keys, {name: value for name, value in kept.items() if value}, now + tokens.expires_in if asked_again else 0
-    )
-
-
-def sid_key(issuer: str, sid: object) -> str:
-    return f"sid {issuer} {sid}"
-
-
-def sub_key(issuer: str, subject: str) -> str:
-    return f"sub {issuer} {subject}"
+    kept = {name: value for name, value in kept.items() if value}
+    return Tie(tuple(keys), kept, check_at if tokens.refresh_token else 0.0)
 
 
 def _redirect_uri(request: LoginRequest) -> str:

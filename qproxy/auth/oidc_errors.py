@@ -13,6 +13,20 @@ ENDPOINTS: Final = ("discovery", "jwks", "token", "userinfo")
 FAULTS: Final = ("unreachable", "tls", "slow", "too_large", "redirected", "not_json", "failed")
 """What may be wrong with the answer of each of them: the words are oidc_ENDPOINT_FAULT."""
 
+AFTERWARDS: Final = (
+    "oidc_refreshed_sub",
+    "oidc_no_logout_token",
+    "oidc_no_jti",
+    "oidc_no_sid",
+    "oidc_logout_no_event",
+    "oidc_logout_nonce",
+    "oidc_logout_nobody",
+    "oidc_logout_replayed",
+    "oidc_frontchannel_issuer",
+    "oidc_frontchannel_sid",
+)
+"""What may be wrong when a provider says that somebody logged out, or is asked whether a login still stands."""
+
 REASONS: Final[Mapping[str, Reason]] = {
     **{f"oidc_{endpoint}_{fault}": Reason.UNAVAILABLE for endpoint in ENDPOINTS for fault in FAULTS},
     # the provider's description of itself, and its keys
@@ -64,6 +78,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "oidc_bad_user_id": Reason.DENIED,
     "oidc_email_not_verified": Reason.DENIED,
     "oidc_claim_required": Reason.DENIED,
+    **dict.fromkeys(AFTERWARDS, Reason.REJECTED),
 }
 
 

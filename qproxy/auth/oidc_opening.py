@@ -8,18 +8,27 @@ from qproxy.auth.oidc_client import BasicSecret, ClientProof, NoProof, PostedSec
 from qproxy.auth.oidc_http import ProviderHttp
 from qproxy.auth.oidc_provider import Client, Provider
 from qproxy.config import OidcLogin
+from qproxy.notes import Notes
 from qproxy.secret_files import read_secret, read_text
 from qproxy.signing_keys import read_signing_key
 
 
-def open_oidc(login: OidcLogin, tls: ssl.SSLContext | None, clock: Callable[[], float]) -> OpenIdConnect:
+def open_oidc(login: OidcLogin, tls: ssl.SSLContext | None, clock: Callable[[], float], notes: Notes) -> OpenIdConnect:
     """`tls` None: the system's authorities are trusted. Raises SecretError or ValueError for files that cannot be
     used."""
     wishes = Wishes(
-        login.scopes, login.parameters, login.user_id, login.claims, login.userinfo, login.require, login.max_age
+        login.scopes,
+        login.parameters,
+        login.user_id,
+        login.claims,
+        login.userinfo,
+        login.require,
+        login.max_age,
+        login.recheck,
+        login.recheck_grace,
     )
     provider = Provider(oidc_client(login), ProviderHttp(tls, login.timeout, login.proxy or ""), clock)
-    return OpenIdConnect(login.known_as, provider, wishes, clock)
+    return OpenIdConnect(login.known_as, provider, wishes, clock, notes)
 
 
 def oidc_client(login: OidcLogin) -> Client:

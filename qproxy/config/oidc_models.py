@@ -48,6 +48,11 @@ class OidcLogin(LoginPart):
     max_age: Annotated[float | None, BeforeValidator(parse_max_age)] = Field(
         default=None, description="The person logged in there at most this long ago."
     )
+    recheck: Annotated[Duration, Field(ge=30)] | None = Field(
+        default=None,
+        description="How often the provider is asked whether a login still stands; by default as its tokens last.",
+    )
+    recheck_grace: Duration = Field(default=900, description="For so long that question may go unanswered.")
     algorithms: Algorithms = Field(
         default=("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
         description="Signatures that are accepted.",

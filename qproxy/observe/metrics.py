@@ -35,6 +35,9 @@ class Metrics:
 
     def _make_counters(self) -> None:
         self._logins = self._counter("qproxy_logins", "Login attempts.", "vp", "method", "outcome")
+        self._rechecks = self._counter(
+            "qproxy_login_rechecks", "Times that a provider was asked about a login.", "vp", "method", "outcome"
+        )
         self._calls = self._counter(
             "qproxy_session_module_calls",
             "Calls of Qlik's proxy service to the session module.",
@@ -100,6 +103,10 @@ class Metrics:
     def login(self, vp: str, method: str, outcome: str) -> None:
         """One attempt; `method` is a configured login method's word, `outcome` one of OUTCOMES."""
         self._logins.labels(self._traffic.known(vp), method, outcome if outcome in OUTCOMES else OTHER).inc()
+
+    def recheck(self, vp: str, method: str, outcome: str) -> None:
+        """`outcome` is a word of qproxy.rechecks: kept, ended, unavailable."""
+        self._rechecks.labels(self._traffic.known(vp), method, outcome).inc()
 
     def module_call(self, vp: str, endpoint: str, status: int, seconds: float) -> None:
         key = (vp, endpoint, status)

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qproxy.model import Session
-
-Place = tuple[str, str]
-"""Virtual proxy and session id."""
+from qproxy.sessions.due import Due, Place
 
 
 @dataclass(slots=True)
@@ -27,6 +25,7 @@ class Cache:
         self.entries: dict[Place, Entry] = {}
         self._places: dict[bytes, Place] = {}
         self._unwritten: dict[Place, Entry] = {}
+        self.due = Due()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -34,6 +33,7 @@ class Cache:
     def keep(self, session: Session, key: bytes) -> Session:
         """Takes what the store said, but never a last-seen time that is older than the one known here."""
         place = (session.vp, session.id)
+        self.due.plan(place, session.tie.check_at)
         if (known := self.entries.get(place)) is None:
             self.entries[place] = Entry(session, key, session.last_seen)
             self._places[key] = place
@@ -46,11 +46,20 @@ class Cache:
         if (place := self._places.pop(key, None)) is None:
             return None
         self._unwritten.pop(place, None)
+        self.due.forget(place)
         return self.entries.pop(place).session
 
     def touched(self, entry: Entry, now: float) -> None:
         entry.session = entry.session.seen(now)
-        self._unwritten[entry.session.vp, entry.session.id] = entry
+        place = (entry.session.vp, entry.session.id)
+        self._unwritten[place] = entry
+        if self.due.resting:
+            self.due.used(place, now)
+
+    def due_in(self, vp: str, now: float) -> list[Session]:
+        for place in self.due.come(now):
+            self.due.used(place, self.entries[place].session.last_seen)
+        return [self.entries[vp, session_id].session for session_id in self.due.of(vp)]
 
     def unwritten(self) -> Iterator[tuple[Place, Entry]]:
         return iter(self._unwritten.items())

@@ -150,12 +150,19 @@ class Sessions:
         `qlik_id` "" changes nothing: it asks what other workers noted.
         """
         kept = await (self.store.link(session, qlik_id) if qlik_id else self.store.get(session.vp, session.id))
-        key = store_key(session.vp, session.id)
-        if kept is None:
-            self._gone(key, End.LOGOUT)
-            return None
-        known = (session.vp, session.id) in self._cache.entries  # if not, it may have ended while the store was asked
-        return self._cache.keep(kept, key) if known else kept
+        return self._noted(session, kept)
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        """Keeps what the session knows of its login from now on; gives back what `Store.retie` does."""
+        return self._noted(session, await self.store.retie(session, tie))
+
+    def due(self, vp: str) -> list[Session]:
+        """Those known here whose identity provider is to be asked, as they were used since their time came."""
+        return self._cache.due_in(vp, self._clock())
+
+    async def tied(self, vp: str, key: str) -> list[Session]:
+        """Whatever their times: with that key in their tie."""
+        return await self.store.tied(vp, key)
 
     async def end(self, vp: str, session_id: str, why: End = End.LOGOUT) -> Session | None:
         """Ends it everywhere: here at once, on other workers within a second. None if there was none (any more).
@@ -302,6 +309,14 @@ class Sessions:
         self._unknown.forget(key)
         self._flights.void(key)
         return self._cache.keep(session, key)
+
+    def _noted(self, session: Session, kept: Session | None) -> Session | None:
+        key = store_key(session.vp, session.id)
+        if kept is None:
+            self._gone(key, End.LOGOUT)
+            return None
+        known = (session.vp, session.id) in self._cache.entries  # if not, it may have ended while the store was asked
+        return self._cache.keep(kept, key) if known else kept
 
     def _let_go(self, key: bytes) -> Session | None:
         self._flights.void(key)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from qproxy.model import End, Lifetime, Session, User
+from qproxy.model import End, Lifetime, Session, Tie, User
 from qproxy.sessions.store import StoreUnavailable, Tombstone, folded, require_owner, store_key
 
 
@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._groups: defaultdict[tuple[str, bool], dict[bytes, Session]] = defaultdict(dict)
         self._users: defaultdict[tuple[str, str, str], dict[bytes, bool]] = defaultdict(dict)
+        self._tied: defaultdict[tuple[str, str], set[bytes]] = defaultdict(set)
         self._ended: deque[Tombstone] = deque()
         self._mark = 0
         self._closed = False
@@ -32,6 +33,7 @@ class MemoryStore:
             return require_owner(kept, session)
         self._groups[session.vp, session.by_qlik][key] = session
         self._users[session.vp, *folded(session.user)][key] = session.by_qlik
+        self._tie(session, key)
         return session
 
     async def get(self, vp: str, session_id: str) -> Session | None:
@@ -47,6 +49,23 @@ class MemoryStore:
         linked = replace(kept, qlik_id=qlik_id)
         self._groups[session.vp, kept.by_qlik][key] = linked
         return linked
+
+    async def tied(self, vp: str, key: str) -> list[Session]:
+        self._require_open()
+        found = [self._find(vp, one) for one in self._tied.get((vp, key), ())]
+        return [session for session in found if session is not None]
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        self._require_open()
+        key = store_key(session.vp, session.id)
+        kept = self._find(session.vp, key)
+        if kept is None or kept.tie != session.tie:
+            return kept
+        retied = replace(kept, tie=tie)
+        self._untie(kept, key)
+        self._groups[session.vp, kept.by_qlik][key] = retied
+        self._tie(retied, key)
+        return retied
 
     async def of_user(self, vp: str, user: User) -> list[Session]:
         self._require_open()
@@ -66,6 +85,7 @@ class MemoryStore:
             return None
         del self._groups[vp, session.by_qlik][key]
         self._forget_user(vp, session.user, key)
+        self._untie(session, key)
         self._mark += 1
         self._ended.append(Tombstone(self._mark, vp, key, now, why))
         return session
@@ -121,6 +141,16 @@ class MemoryStore:
         del self._users[name][key]
         if not self._users[name]:
             del self._users[name]
+
+    def _tie(self, session: Session, key: bytes) -> None:
+        for one in session.tie.keys:
+            self._tied[session.vp, one].add(key)
+
+    def _untie(self, session: Session, key: bytes) -> None:
+        for one in set(session.tie.keys):
+            self._tied[session.vp, one].discard(key)
+            if not self._tied[session.vp, one]:
+                del self._tied[session.vp, one]
 
     def _newer(self, mark: int) -> Iterator[Tombstone]:
         for tombstone in reversed(self._ended):

@@ -18,11 +18,13 @@ class Records:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._sealer = Sealer(keys, "session records")
         self._marker = Marker(keys, "session users")
+        self._tie_marker = Marker(keys, "session ties")
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
         """These from now on, for what is opened and for what will be sealed."""
         self._sealer.use_keys(keys)
         self._marker.use_keys(keys)
+        self._tie_marker.use_keys(keys)
 
     @property
     def refused(self) -> int:
@@ -45,6 +47,14 @@ class Records:
     def user_marks(self, vp: str, user: User) -> list[bytes]:
         """By what that user's records are found; the first is the one to write."""
         return self._marker.marks("\0".join((vp, *folded(user))))
+
+    def tie_marks(self, vp: str, key: str) -> list[bytes]:
+        """By what records with that key in their tie are found; the first is the one to write."""
+        return self._tie_marker.marks(f"{vp}\0{key}")
+
+    def marks_of(self, session: Session) -> list[bytes]:
+        """What to write of its tie."""
+        return [self.tie_marks(session.vp, key)[0] for key in dict.fromkeys(session.tie.keys)]
 
 
 def _fields(session: Session) -> dict[str, Any]:

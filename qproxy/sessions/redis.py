@@ -7,7 +7,7 @@ so that a session, its indexes and its tombstone change, are replicated and are 
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError
 
-from qproxy.model import End, Lifetime, Session, User
+from qproxy.model import End, Lifetime, Session, Tie, User
 from qproxy.sessions import redis_scripts as scripts
 from qproxy.sessions.records import Records
 from qproxy.sessions.redis_link import Link, facts
@@ -66,9 +66,9 @@ class RedisStore:
     async def put(self, session: Session) -> Session:
         key = store_key(session.vp, session.id)
         value = self._value(session, key)
-        unreadable = b""
+        unreadable, marks = b"", b"".join(self._records.marks_of(session))
         while True:
-            arguments = (value, key, session.created, session.last_seen, self._keep_ms, unreadable, session.vp)
+            arguments = (value, key, session.created, session.last_seen, self._keep_ms, unreadable, session.vp, marks)
             found = await self._link.do(partial(self._confirmed, scripts.PUT, self._keys(session.vp, key), arguments))
             if found is None:
                 return session
@@ -77,22 +77,30 @@ class RedisStore:
             unreadable = found[0]  # counts as not there, so it is replaced, unless somebody else was faster
 
     async def get(self, vp: str, session_id: str) -> Session | None:
-        key = store_key(vp, session_id)
-        found = await self._link.do(partial(_run, scripts.GET, self._keys(vp, key), (key,)))
-        return None if found is None else self._open(key, *found)
+        return await self._get(vp, store_key(vp, session_id))
 
     async def link(self, session: Session, qlik_id: str) -> Session | None:
+        def linked(kept: Session) -> Session | None:
+            return replace(kept, qlik_id=qlik_id) if kept.qlik_id == session.qlik_id else None
+
+        return await self._exchange(session, linked, scripts.EXCHANGE)
+
+    async def tied(self, vp: str, key: str) -> list[Session]:
+        members: list[bytes] = []
+        for mark in self._records.tie_marks(vp, key):
+            members += await self._command(
+                "ZRANGEBYLEX", self._key("ties", vp), b"[" + mark, b"[" + mark + b"\xff" * 33
+            )
+        found = [await self._get(vp, member[MARK_BYTES:]) for member in members]
+        return [one for one in found if one is not None and one.vp == vp and key in one.tie.keys]
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        def retied(kept: Session) -> Session | None:
+            return replace(kept, tie=tie) if kept.tie == session.tie else None
+
+        marks = b"".join(self._records.marks_of(replace(session, tie=tie)))
         key = store_key(session.vp, session.id)
-        keys = self._keys(session.vp, key)
-        while (found := await self._link.do(partial(_run, scripts.GET, keys, (key,)))) is not None:
-            kept = self._open(key, *found)
-            if kept is None or kept.qlik_id != session.qlik_id:
-                return kept
-            linked = replace(kept, qlik_id=qlik_id)
-            value = found[0][: 1 + MARK_BYTES] + self._records.seal(linked, key)
-            if await self._link.do(partial(self._confirmed, scripts.EXCHANGE, keys, (found[0], value))):
-                return linked
-        return None
+        return await self._exchange(session, retied, scripts.RETIE, (key, self._keep_ms, marks))
 
     async def of_user(self, vp: str, user: User) -> list[Session]:
         members: list[bytes] = []
@@ -182,6 +190,30 @@ class RedisStore:
 
     # Steps of the above
 
+    async def _get(self, vp: str, key: bytes) -> Session | None:
+        found = await self._link.do(partial(_run, scripts.GET, self._keys(vp, key), (key,)))
+        return None if found is None else self._open(key, *found)
+
+    async def _exchange(
+        self,
+        session: Session,
+        changed: Callable[[Session], Session | None],
+        script: Script,
+        more: tuple[Any, ...] = (),
+    ) -> Session | None:
+        """What is kept in the end; `changed` gives None for a record that is to stay as it is."""
+        key = store_key(session.vp, session.id)
+        keys = self._keys(session.vp, key)
+        while (found := await self._link.do(partial(_run, scripts.GET, keys, (key,)))) is not None:
+            kept = self._open(key, *found)
+            new = None if kept is None else changed(kept)
+            if new is None:
+                return kept
+            value = found[0][: 1 + MARK_BYTES] + self._records.seal(new, key)
+            if await self._link.do(partial(self._confirmed, script, keys, (found[0], value, *more))):
+                return new
+        return None
+
     async def _delete(self, vp: str, key: bytes, why: End, now: float) -> Session | None:
         arguments = (key, vp, why.value, repr(now), secrets.token_bytes(16), KEPT_ENDED_MS)
         found = await self._link.do(partial(self._confirmed, scripts.DELETE, self._keys(vp, key), arguments))
@@ -250,7 +282,8 @@ class RedisStore:
         """In the order that the scripts expect."""
         whole = [self._key("meta"), self._record(key), self._key("gone", key.hex()), self._key("ended")]
         whole += [self._key("ended-at"), self._key("users", vp), self._key("vps")]
-        return whole + [self._index(what, vp, q) for q in (False, True) for what in ("created", "seen", "order")]
+        whole += [self._index(what, vp, q) for q in (False, True) for what in ("created", "seen", "order")]
+        return [*whole, self._key("ties", vp), self._key("tied", vp)]
 
     def _key(self, *words: str) -> str:
         return self._tag + ":".join(words)

@@ -1,8 +1,9 @@
 """The Lua scripts of the Redis store: each is one step that happens as a whole or not at all.
 
 All are given the same keys (`redis.RedisStore._keys`), which are in one slot of a Cluster. A member of an index is 32
-bytes of user mark and 32 bytes of store key. A record is one letter (1: made by Qlik's proxy service), the user mark,
-and the sealed session. Must not hold what can be decided outside.
+bytes of user mark (in `ties`: of tie mark) and 32 bytes of store key; `tied` has the tie marks of each store key. A
+record is one letter (1: made by Qlik's proxy service), the user mark, and the sealed session. Must not hold what can be
+decided outside.
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +20,23 @@ local meta, record, gone, ended, ended_at, users, vps =
 local function index(value, what) return KEYS[8 + 3 * tonumber(string.sub(value, 1, 1)) + what] end
 local function member(value, key) return string.sub(value, 2, 33) .. key end
 local CREATED, SEEN, ORDER = 0, 1, 2
+local ties, tied = KEYS[14], KEYS[15]
+local function untie(key)
+  local marks = redis.call('HGET', tied, key) or ''
+  for start = 1, #marks, 32 do redis.call('ZREM', ties, string.sub(marks, start, start + 31) .. key) end
+  redis.call('HDEL', tied, key)
+end
+local function tie(key, marks, keep)
+  for start = 1, #marks, 32 do redis.call('ZADD', ties, 0, string.sub(marks, start, start + 31) .. key) end
+  if marks ~= '' then redis.call('HSET', tied, key, marks) end
+  redis.call('PEXPIRE', ties, keep)
+  redis.call('PEXPIRE', tied, keep)
+end
 local function remove(value, key)
   local one = member(value, key)
   for what = CREATED, ORDER do redis.call('ZREM', index(value, what), one) end
   redis.call('ZREM', users, one)
+  untie(key)
   redis.call('DEL', record)
 end
 """
@@ -51,7 +65,8 @@ PUT = Script(
     KEYS
     + ASKED
     + """
--- value, store key, created, seen, milliseconds to keep it, the kept value that it may replace, virtual proxy
+-- value, store key, created, seen, milliseconds to keep it, the kept value that it may replace, virtual proxy,
+-- tie marks
 local value, key, keep = ARGV[1], ARGV[2], ARGV[5]
 local kept = redis.call('GET', record)
 if kept and kept ~= ARGV[6] then
@@ -68,6 +83,7 @@ redis.call('SADD', vps, ARGV[7])
 for what = CREATED, ORDER do redis.call('PEXPIRE', index(value, what), keep) end
 redis.call('PEXPIRE', users, keep)
 redis.call('PEXPIRE', vps, keep)
+tie(key, ARGV[8], keep)
 return false
 """
 )
@@ -88,6 +104,22 @@ EXCHANGE = Script(
 local kept = redis.call('GET', record)
 if kept == ARGV[1] then
   redis.call('SET', record, ARGV[2], 'KEEPTTL')
+  return 1
+end
+return kept == ARGV[2] and 1 or 0
+"""
+)
+
+RETIE = Script(
+    KEYS
+    + ASKED
+    + """
+-- as EXCHANGE; then store key, milliseconds to keep its marks, tie marks
+local kept = redis.call('GET', record)
+if kept == ARGV[1] then
+  redis.call('SET', record, ARGV[2], 'KEEPTTL')
+  untie(ARGV[3])
+  tie(ARGV[3], ARGV[5], ARGV[4])
   return 1
 end
 return kept == ARGV[2] and 1 or 0
@@ -141,9 +173,10 @@ FORGET_ORPHAN = Script(
     + """
 -- member of which the record has expired
 if redis.call('EXISTS', record) == 0 then
-  for number = 6, #KEYS do
+  for number = 6, 13 do
     if number ~= 7 then redis.call('ZREM', KEYS[number], ARGV[1]) end
   end
+  untie(string.sub(ARGV[1], 33))
 end
 return false
 """

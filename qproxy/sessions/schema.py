@@ -47,8 +47,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
             UPDATE amount SET sessions = sessions - 1 WHERE vp = old.vp AND by_qlik = old.by_qlik;
         END""",
     ),
+    (
+        "CREATE TABLE tied (mark BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (mark, key)) WITHOUT ROWID",
+        "CREATE INDEX tied_key ON tied (key)",
+        """CREATE TRIGGER session_untied AFTER DELETE ON session BEGIN
+            DELETE FROM tied WHERE key = old.key;
+        END""",
+    ),
 )
 """Step 2: SQLite counts rows by looking at each, and sessions are counted every few seconds and whenever QPS makes one.
+Step 3: by what an identity provider may name a session; a trigger, so that an earlier qproxy's deletions leave none.
 
 No OR IGNORE in a trigger: how the statement that fires it resolves conflicts takes its place, and that of an earlier
 qproxy, which may still be writing, is REPLACE.

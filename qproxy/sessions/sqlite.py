@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from qproxy.model import End, Lifetime, Session, User
+from qproxy.model import End, Lifetime, Session, Tie, User
 from qproxy.sessions.database import Database, transaction
 from qproxy.sessions.records import Records
 from qproxy.sessions.store import Tombstone, require_owner, same_user, store_key
 
 PUT = "INSERT INTO session (key, vp, by_qlik, user, created, seen, record) VALUES (?, ?, ?, ?, ?, ?, ?)"
 OF_USER = "SELECT number, key, record, seen FROM session WHERE user = ?"
+TIED = "SELECT session.key, record, seen FROM tied JOIN session ON session.key = tied.key WHERE mark = ?"
 EXPIRED = """SELECT key, record, seen FROM session
     WHERE vp = ? AND by_qlik = ? AND (created <= ? OR seen <= ?) LIMIT ?"""
 OLDEST_BY_QLIK = "SELECT key, record, seen FROM session WHERE vp = ? AND by_qlik = 1 ORDER BY number LIMIT ?"
@@ -53,6 +54,12 @@ class SqliteStore:
 
     async def link(self, session: Session, qlik_id: str) -> Session | None:
         return await self._database.write(partial(self._link, session, qlik_id))
+
+    async def tied(self, vp: str, key: str) -> list[Session]:
+        return await self._database.run(partial(self._tied, vp, key))
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        return await self._database.write(partial(self._retie, session, tie))
 
     async def of_user(self, vp: str, user: User) -> list[Session]:
         return await self._database.run(partial(self._of_user, vp, user))
@@ -110,6 +117,7 @@ class SqliteStore:
         # A record that cannot be opened counts as not there. INSERT OR REPLACE would not fire the trigger that counts.
         connection.execute("DELETE FROM session WHERE key = ?", (key,))
         connection.execute(PUT, (key, session.vp, session.by_qlik, *self._sealed(session, key)))
+        self._tie(session, key, connection)
         return session
 
     def _link(self, session: Session, qlik_id: str, connection: sqlite3.Connection) -> Session | None:
@@ -120,6 +128,26 @@ class SqliteStore:
         linked = replace(kept, qlik_id=qlik_id)
         connection.execute("UPDATE session SET record = ? WHERE key = ?", (self._records.seal(linked, key), key))
         return linked
+
+    def _retie(self, session: Session, tie: Tie, connection: sqlite3.Connection) -> Session | None:
+        key = store_key(session.vp, session.id)
+        kept = self._read(key, connection)
+        if kept is None or kept.tie != session.tie:
+            return kept
+        retied = replace(kept, tie=tie)
+        connection.execute("UPDATE session SET record = ? WHERE key = ?", (self._records.seal(retied, key), key))
+        connection.execute("DELETE FROM tied WHERE key = ?", (key,))
+        self._tie(retied, key, connection)
+        return retied
+
+    def _tie(self, session: Session, key: bytes, connection: sqlite3.Connection) -> None:
+        rows = [(mark, key) for mark in self._records.marks_of(session)]
+        if rows:
+            connection.executemany("INSERT OR IGNORE INTO tied (mark, key) VALUES (?, ?)", rows)
+
+    def _tied(self, vp: str, key: str, connection: sqlite3.Connection) -> list[Session]:
+        rows = [row for mark in self._records.tie_marks(vp, key) for row in connection.execute(TIED, (mark,))]
+        return [one for _, one in self._opened(rows) if one and one.vp == vp and key in one.tie.keys]
 
     def _sealed(self, session: Session, key: bytes) -> tuple[bytes, float, float, bytes]:
         mark = self._records.user_marks(session.vp, session.user)[0]

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from qproxy.model import End, Lifetime, Session, User
+from qproxy.model import End, Lifetime, Session, Tie, User
 
 
 class StoreUnavailable(Exception):
@@ -76,6 +76,18 @@ class Store(Protocol):
 
         That is another worker's, unchanged, if the kept record's `qlik_id` is no longer `session.qlik_id`; None, and
         nothing is kept, if the session has ended.
+        """
+        ...
+
+    async def tied(self, vp: str, key: str) -> list[Session]:
+        """All with that key in their tie, in no order."""
+        ...
+
+    async def retie(self, session: Session, tie: Tie) -> Session | None:
+        """Keeps that tie in the place of `session.tie`, and gives back what is kept.
+
+        That is another worker's, unchanged, if the kept record's tie is no longer `session.tie`; None, and nothing is
+        kept, if the session has ended.
         """
         ...
 

@@ -3,6 +3,8 @@
 Whoever sends them proves it to the method; what the method says ends the sessions that it names.
 """
 
+from collections.abc import Collection
+
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -18,20 +20,26 @@ from qproxy.web.visit import living, login_path, sessions_sent
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-async def answer_call(request: web.Request, desk: LoginDesk, way: Way) -> web.Response:
-    """Raises Refused."""
+async def answer_call(request: web.Request, desk: LoginDesk, way: Way, desks: Collection[LoginDesk]) -> web.Response:
+    """`desks`: of all virtual proxies, as a provider tells each of its clients once, and several may be one client.
+    Raises Refused."""
     call = await _call(request, desk, way)
     reply = await way.method.call(call)
-    ended = await desk.end_tied(reply.ends, End.PROVIDER) if reply.ends else 0
+    ended = sum([await one.end_tied(reply.ends, End.PROVIDER) for one in desks]) if reply.ends else 0
     for session_id in reply.ends_here:
         await desk.end_session(session_id, End.PROVIDER)
     if reply.word:
-        caller = request[CALLER]
-        user = (
-            ", ".join(session.who for session in call.sessions if session.id in reply.ends_here) or f"{ended} sessions"
-        )
-        desk.audit(LoginEvent(reply.word, desk.name, way.name, user, caller.address, caller.request_id))
+        desk.audit(_event(request, desk, way, reply, _who(call, reply) or f"{ended} sessions"))
     return _response(reply)
+
+
+def _who(call: Call, reply: Reply) -> str:
+    return ", ".join(session.who for session in call.sessions if session.id in reply.ends_here)
+
+
+def _event(request: web.Request, desk: LoginDesk, way: Way, reply: Reply, user: str) -> LoginEvent:
+    caller = request[CALLER]
+    return LoginEvent(reply.word, desk.name, way.name, user, caller.address, caller.request_id, kind="provider_call")
 
 
 async def _call(request: web.Request, desk: LoginDesk, way: Way) -> Call:

@@ -16,7 +16,8 @@ from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User
 
 @dataclass(frozen=True, slots=True)
 class LoginEvent:
-    """One line of the audit log. `outcome`: accepted, logout, token, cross_site, or a Reason's word.
+    """One line of the audit log. `outcome`: accepted, logout, token, cross_site, or a Reason's word. `kind`: "login",
+    "logout", or "provider_call" for what an identity provider asks by itself.
 
     `user` is what was typed or, once accepted, directory and id; free of control characters and capped. `session` is a
     short hash or "".
@@ -29,6 +30,7 @@ class LoginEvent:
     address: str
     request_id: str
     session: str = ""
+    kind: str = "login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class LoginDesk(Protocol):
 
     async def find(self, session_id: str) -> Session | None:
         """The living session of this virtual proxy with that id. May raise Refused."""
+        ...
+
+    async def parted(self, mark: str) -> Session | None:
+        """The session that ended by a logout in Qlik's hub and left that mark in the browser, as far as its login is
+        concerned; once. May raise StoreUnavailable."""
         ...
 
     async def renew(self, session: Session, sure: bool) -> None:

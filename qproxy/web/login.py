@@ -29,11 +29,13 @@ from qproxy.auth.method import Accept, Answer, Ask, Challenge, Reason, Refuse, S
 from qproxy.auth.way import Way, chosen, named, of_email
 from qproxy.errors import Failure, Refused
 from qproxy.model import End, Session, Tie
+from qproxy.partings import drop_mark
 from qproxy.web.calls import answer_call
 from qproxy.web.desk import LoginDesk
 from qproxy.web.form_guard import FormGuard, read_form, with_binding
 from qproxy.web.login_pages import Extras, Refusal, asked, last_way, onward, picker, refused, sent
 from qproxy.web.own_pages import see_other
+from qproxy.web.parted import logged_out, parted_at_the_hub, silent
 from qproxy.web.transactions import Transactions
 from qproxy.web.visit import Visit, living, logged_in, visit_of
 
@@ -61,8 +63,11 @@ class LoginTools:
 
 
 class LoginFlow:
-    def __init__(self, tools: LoginTools) -> None:
+    """`desks`: of all virtual proxies."""
+
+    def __init__(self, tools: LoginTools, desks: Mapping[str, LoginDesk]) -> None:
         self._keys = tools.keys
+        self._desks = desks
         self._links = DeepLinks(tools.keys)
         self._transactions = tools.transactions
         self._guesses = tools.guesses
@@ -78,7 +83,22 @@ class LoginFlow:
             if visit.state.renew or visit.from_qlik:
                 await desk.renew(session, visit.state.renew)
             return await _onward(visit, session)
+        if visit.parted and "login" not in visit.query:
+            return await self._after_logout(visit, way)
         return await self._step(visit.by(way)) if way else self._picker(visit)
+
+    async def _after_logout(self, visit: Visit, way: Way | None) -> web.Response:
+        """The first thing that a browser does here after its person logged out: nobody is logged in unasked."""
+        again = self._again(visit.by(way) if way else visit)
+        leaving = await parted_at_the_hub(visit)
+        if leaving:
+            return see_other(leaving)
+        if way is None:
+            return self._picker(visit)
+        answer = await self._judged(visit.by(way))
+        if silent(answer):
+            return logged_out(visit.look, visit.desk, again)
+        return await self._answer(visit.by(way), answer)
 
     async def posted(self, request: web.Request, desk: LoginDesk) -> web.Response:
         form = await read_form(request)
@@ -129,7 +149,7 @@ class LoginFlow:
     async def elsewhere(self, request: web.Request, desk: LoginDesk) -> web.Response:
         way, verb = named(desk.ways, request.match_info["way"]), request.match_info["verb"]
         if way is not None and verb in way.method.calls:
-            return await answer_call(request, desk, way)
+            return await answer_call(request, desk, way, self._desks.values())
         if way is None or verb not in way.method.returns:
             raise Refused(Failure.UNKNOWN_PATH, "not an address of a way to log in")
         return await self._come_back(request, self._visit(request, desk).by(way), way.method.returns[verb])
@@ -269,6 +289,8 @@ async def _let_in(visit: Visit, known: Identity, tie: Tie) -> web.Response:
     response = await _onward(visit, session)
     cookie = cookies.set_cookie(desk.cookie_name, session.id, secure=desk.secure, same_site=desk.same_site)
     response.headers.add("Set-Cookie", cookie)
+    if visit.parted or way.method.posts_back:  # whose answers come without our cookies
+        response.headers.add("Set-Cookie", drop_mark(desk.name, secure=desk.secure))
     if len(desk.ways) > 1 and way.name != visit.last_way:
         response.headers.add("Set-Cookie", last_way(desk, way))
     return response

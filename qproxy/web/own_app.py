@@ -2,6 +2,7 @@
 
 /qproxy/login/{vp}, /qproxy/login/{vp}/{way}/{verb}     logging in (login)
 /qproxy/logout/{vp}                                      logging out (logout)
+/qproxy/logout/{vp}/done                                 back from an identity provider's logout (logout)
 /qproxy/healthz                                          "ok"
 """
 
@@ -27,7 +28,7 @@ def login_app(
 ) -> web.Application:
     """`desks` by name is read at each request, so it may change."""
     pages.compile_pages()
-    login, logout = LoginFlow(tools), LogoutFlow(tools.keys)
+    login, logout = LoginFlow(tools, desks), LogoutFlow(tools.keys)
 
     def at_desk(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
@@ -43,6 +44,7 @@ def login_app(
         f"/{OWN}/login/{{vp}}": at_desk(_page(login.opened, login.posted)),
         f"/{OWN}/login/{{vp}}/{{way}}/{{verb}}": at_desk(login.elsewhere),
         f"/{OWN}/logout/{{vp}}": at_desk(_page(logout.opened, logout.posted)),
+        f"/{OWN}/logout/{{vp}}/done": at_desk(_page(logout.done, logout.done)),
         f"/{OWN}/healthz": _health,
         r"/{path:[\s\S]*}": _nothing_here,  # a dot would let an encoded line end by
     }.items():

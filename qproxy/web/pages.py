@@ -100,9 +100,13 @@ def logout_page(look: Look, token: str, message: str = "", *, frame_ancestors: S
     return _form_headers(look, frame_ancestors), _render(look, "logout.html", title=title, token=token, message=message)
 
 
-def logged_out_page(look: Look, login_url: str, *, frame_ancestors: Sequence[str] = ()) -> Page:
+def logged_out_page(look: Look, login_url: str, leaving: str = "", *, frame_ancestors: Sequence[str] = ()) -> Page:
+    """`leaving`: the address of an identity provider's logout, to which the page goes on by itself."""
+    headers = _html_headers(look, frame_ancestors)
+    if leaving:
+        headers.append(("Refresh", f"0;url={leaving}"))
     title = look.texts["logged_out_title"]
-    return _html_headers(look, frame_ancestors), _render(look, "logged_out.html", title=title, login_url=login_url)
+    return headers, _render(look, "logged_out.html", title=title, login_url=login_url, leaving=leaving)
 
 
 def failure_page(

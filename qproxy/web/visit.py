@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from qproxy import partings
 from qproxy.auth.deep_link import LoginState
 from qproxy.auth.method import Keep, LoginRequest
 from qproxy.auth.way import Way
@@ -50,6 +51,8 @@ class Visit:
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     verb: str = ""
     certificate: tuple[str, ...] = ()
+    parted: str = ""
+    """The mark of a logout in this browser, after which nobody has logged in yet."""
 
     @property
     def texts(self) -> Texts:
@@ -132,7 +135,7 @@ async def logged_in(visit: Visit) -> Session | None:
 def visit_of(request: web.Request, desk: LoginDesk, state: LoginState, guard: FormGuard) -> Visit:
     """As it stands in the request; the way is still open."""
     values = request.headers
-    last = [value for value in cookie_values(request, LAST_WAY) if _WAY.fullmatch(value)]
+    marks = [value for value in cookie_values(request, partings.COOKIE) if partings.MARK.fullmatch(value)]
     return Visit(
         desk,
         None,
@@ -144,8 +147,9 @@ def visit_of(request: web.Request, desk: LoginDesk, state: LoginState, guard: Fo
         sessions_sent(request, desk),
         request.query,
         {name.lower(): tuple(values.getall(name)) for name in values},
-        last[0] if last else "",
+        last_way_of(request),
         certificate=_certificate_names(request),
+        parted=marks[0] if marks else "",
     )
 
 
@@ -154,3 +158,8 @@ def _certificate_names(request: web.Request) -> tuple[str, ...]:
     authority of the configuration made it, or the handshake had failed."""
     shown = request.get_extra_info("peercert") or {}
     return tuple(value.lower() for kind, value in shown.get("subjectAltName", ()) if kind == "DNS")
+
+
+def last_way_of(request: web.Request) -> str:
+    last = [value for value in cookie_values(request, LAST_WAY) if _WAY.fullmatch(value)]
+    return last[0] if last else ""

@@ -46,6 +46,10 @@ const provider = new Provider(options.issuer, {
     scopes: ["openid", "offline_access", "profile", "email", "address"],
     cookies: { keys: ["a key for tests"] },
     pkce: { required: () => true },
+    // Its own dispatcher refuses to call loopback addresses, and clients of tests have no other ones.
+    fetch: (url, { dispatcher, ...more }) => globalThis.fetch(url, more),
+    // A client that may renew gets a token for it, also without offline_access: it lasts as long as the session there.
+    issueRefreshToken: async (_, client) => client.grantTypeAllowed("refresh_token"),
     clientAuthMethods: ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
     ...options.config,
 });

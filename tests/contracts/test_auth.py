@@ -159,7 +159,7 @@ def oidc_trial(_: Path) -> Trial:
 
     provider = Provider(Client("https://idp.example", "qproxy"), ToldProvider(), lambda: 0.0)
     return Trial(
-        OpenIdConnect("oidc", provider, Wishes(), lambda: 0.0),
+        OpenIdConnect("oidc", provider, Wishes(), lambda: 0.0, MemoryNotes(lambda: 0.0)),
         right={"name": "ann", "proof": "right-canary"},
         wrong={"name": "ann", "proof": "wrong-canary"},
         nobody={"name": "eve", "proof": "wrong-canary"},

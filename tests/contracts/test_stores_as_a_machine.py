@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from redis_servers import Node
 from redis_stores import redis_store
 from some_sessions import LIFETIME, START, a_key
 
-from qproxy.model import Attributes, End, Session, User
+from qproxy.model import Attributes, End, Session, Tie, User
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.sqlite import SqliteStore
 from qproxy.sessions.store import IdTaken, Store, same_user, store_key
@@ -24,6 +25,8 @@ VPS = st.sampled_from(["", "sales", "hr"])
 IDS = st.sampled_from(["one", "two", "ünï", "x" * 200])
 USERS = st.sampled_from([User("SSO", "john"), User("sso", "JOHN"), User("SSO", "mary"), User("S", "SOjohn")])
 SECONDS = st.integers(0, 900)
+TIE_KEYS = st.sampled_from(["sid 1", "sid 2", "sub änn"])
+TIES = st.builds(Tie, st.lists(TIE_KEYS, max_size=3).map(tuple), st.just({"refresh": "r"}), st.just(5.0))
 
 
 async def all_of(store: Store, vp: str | None) -> list[str]:
@@ -74,6 +77,20 @@ class Stores(RuleBasedStateMachine):
                 assert owner is not None
                 assert not same_user(owner.user, user)
         self.kept.setdefault((vp, session_id), session)
+
+    @rule(vp=VPS, session_id=IDS, tie=TIES)
+    def retie(self, vp: str, session_id: str, tie: Tie) -> None:
+        session = self.kept.get((vp, session_id))
+        if session is not None:
+            self.kept[vp, session_id] = replace(session, tie=tie)
+            for store in self.stores:
+                assert self.wait(store.retie(session, tie)) == self.kept[vp, session_id]
+
+    @rule(vp=VPS, key=TIE_KEYS)
+    def tied(self, vp: str, key: str) -> None:
+        named = [one.id for one in self.kept.values() if one.vp == vp and key in one.tie.keys]
+        for store in self.stores:
+            assert sorted(session.id for session in self.wait(store.tied(vp, key))) == sorted(named)
 
     @rule(vp=VPS, session_id=IDS, at=SECONDS, why=st.sampled_from(End))
     def delete(self, vp: str, session_id: str, at: int, why: End) -> None:

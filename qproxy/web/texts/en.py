@@ -102,6 +102,8 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "logout_cross_site": "Another site asked to log you out, so nothing was done. Do you want to log out?",
         "logged_out_title": "You are logged out",
         "logged_out": "Your Qlik Sense session has ended. You can close this window.",
+        "logged_out_leaving": "Your Qlik Sense session has ended. Now your organisation's login ends, too.",
+        "logged_out_leave_button": "Continue",
         # failures: a title by blame, and what a person can do by word or by blame
         "title_browser": "This did not work",
         "title_upstream": "Qlik Sense did not answer",
