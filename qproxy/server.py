@@ -36,7 +36,6 @@ from qproxy.pools import fill_gauges, open_pool
 from qproxy.road import Road, Surroundings
 from qproxy.session_keys import SessionKeys
 from qproxy.sessions.front import Sessions
-from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.pace import Pace, QlikMade
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.shared_memory import Worker
@@ -105,7 +104,7 @@ class Server:
         self._closing.push_async_callback(self.store.close)
         await self.store.check()
         self.sessions = self._sessions()
-        self._supplies = Supplies(server.public, self.clock, MemoryNotes(self.clock), Passwords())
+        self._supplies = Supplies(server.public, self.clock, self.store.notes(self.clock), Passwords())
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         for vp in self.vps.values():

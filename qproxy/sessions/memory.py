@@ -4,11 +4,13 @@ Must not be used by several workers: each would have sessions of its own. Nothin
 """
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from qproxy.model import End, Lifetime, Session, Tie, User
+from qproxy.notes import Notes
+from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.store import StoreUnavailable, Tombstone, folded, require_owner, store_key
 
 
@@ -122,6 +124,9 @@ class MemoryStore:
             for key in list(group):
                 if (session := group.get(key)) is not None:
                     yield session
+
+    def notes(self, clock: Callable[[], float]) -> Notes:
+        return MemoryNotes(clock)
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
         """Nothing is sealed here."""

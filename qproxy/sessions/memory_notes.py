@@ -3,21 +3,32 @@
 from collections.abc import Callable
 from typing import Final
 
-MOST_NOTES: Final = 20_000
+from qproxy.sessions.store import StoreUnavailable
+
+MOST_PUT: Final = 20_000
+MOST_ONCE: Final = 200_000
 
 
 class MemoryNotes:
-    """`clock`: seconds since the epoch."""
+    """`clock`: seconds since the epoch. What is put may push out the oldest; what was used once is never pushed out, so
+    where it has no room nothing can be used."""
 
-    def __init__(self, clock: Callable[[], float], *, room: int = MOST_NOTES) -> None:
+    def __init__(self, clock: Callable[[], float], *, room: int = MOST_PUT, once: int = MOST_ONCE) -> None:
         self._clock = clock
         self._room = room
+        self._once_room = once
         self._kept: dict[str, tuple[bytes, float]] = {}
+        self._used: dict[str, float] = {}
 
     async def once(self, key: str, until: float) -> bool:
-        if await self.look(key) is not None:
+        now = self._clock()
+        if now < self._used.get(key, 0.0) or await self.look(key) is not None:
             return False
-        await self.put(key, b"", until)
+        if len(self._used) >= self._once_room:
+            self._used = {one: end for one, end in self._used.items() if now < end}
+        if len(self._used) >= self._once_room:
+            raise StoreUnavailable("there were too many logins within minutes: use a store on disk (sessions.store)")
+        self._used[key] = until
         return True
 
     async def put(self, key: str, value: bytes, until: float) -> None:

@@ -16,9 +16,11 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError
 
 from qproxy.model import End, Lifetime, Session, Tie, User
+from qproxy.notes import Notes
 from qproxy.sessions import redis_scripts as scripts
 from qproxy.sessions.records import Records
 from qproxy.sessions.redis_link import Link, facts
+from qproxy.sessions.redis_notes import RedisNotes
 from qproxy.sessions.redis_places import ask
 from qproxy.sessions.redis_scripts import Script
 from qproxy.sessions.store import StoreUnavailable, Tombstone, require_owner, same_user, store_key
@@ -51,6 +53,8 @@ class RedisStore:
     def __init__(self, link: Link, keys: Sequence[bytes], keeping: Keeping | None = None) -> None:
         self._link = link
         self._records = Records(keys)
+        self._keys_now = keys
+        self._notes: list[RedisNotes] = []
         self._keeping = keeping or Keeping()
         self._tag = f"{{{self._keeping.prefix}}}:"
         self._history: str | None = None
@@ -182,8 +186,15 @@ class RedisStore:
                     if session is not None:
                         yield session
 
+    def notes(self, clock: Callable[[], float]) -> Notes:
+        self._notes.append(RedisNotes(self._confirm, self._command, self._tag, self._keys_now, clock))
+        return self._notes[-1]
+
     def use_keys(self, keys: Sequence[bytes]) -> None:
+        self._keys_now = keys
         self._records.use_keys(keys)
+        for notes in self._notes:
+            notes.use_keys(keys)
 
     async def close(self) -> None:
         await self._link.close()
@@ -241,6 +252,9 @@ class RedisStore:
 
     async def _command(self, *words: Any) -> Any:
         return await self._link.do(lambda connection: ask(connection, *words))
+
+    async def _confirm(self, script: Script, keys: list[str], arguments: tuple[Any, ...]) -> Any:
+        return await self._link.do(partial(self._confirmed, script, keys, arguments))
 
     async def _confirmed(
         self, script: Script, keys: list[str], arguments: tuple[Any, ...], connection: AbstractConnection

@@ -54,8 +54,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
             DELETE FROM tied WHERE key = old.key;
         END""",
     ),
+    (
+        """CREATE TABLE note (
+            number INTEGER PRIMARY KEY,
+            mark BLOB NOT NULL UNIQUE,
+            until REAL NOT NULL,
+            kept INTEGER NOT NULL,
+            value BLOB NOT NULL)""",
+        "CREATE INDEX note_until ON note (until)",
+        "CREATE INDEX note_kept ON note (kept, number)",
+    ),
 )
 """Step 2: SQLite counts rows by looking at each, and sessions are counted every few seconds and whenever QPS makes one.
+Step 4: notes; `kept` 0 is what was used once, which nothing pushes out.
 Step 3: by what an identity provider may name a session; a trigger, so that an earlier qproxy's deletions leave none.
 
 No OR IGNORE in a trigger: how the statement that fires it resolves conflicts takes its place, and that of an earlier

@@ -6,14 +6,16 @@ write the file can keep a session from being idle, but not prolong its absolute 
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from qproxy.model import End, Lifetime, Session, Tie, User
+from qproxy.notes import Notes
 from qproxy.sessions.database import Database, transaction
 from qproxy.sessions.records import Records
+from qproxy.sessions.sqlite_notes import SqliteNotes
 from qproxy.sessions.store import Tombstone, require_owner, same_user, store_key
 
 PUT = "INSERT INTO session (key, vp, by_qlik, user, created, seen, record) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -37,6 +39,8 @@ class SqliteStore:
     ) -> None:
         self._database = Database(path, busy_seconds, page_limit)
         self._records = Records(keys)
+        self._keys = keys
+        self._notes: list[SqliteNotes] = []
 
     @property
     def refused(self) -> int:
@@ -98,8 +102,15 @@ class SqliteStore:
                 for session in sessions:
                     yield session
 
+    def notes(self, clock: Callable[[], float]) -> Notes:
+        self._notes.append(SqliteNotes(self._database, self._keys, clock))
+        return self._notes[-1]
+
     def use_keys(self, keys: Sequence[bytes]) -> None:
+        self._keys = keys
         self._records.use_keys(keys)
+        for notes in self._notes:
+            notes.use_keys(keys)
 
     async def close(self) -> None:
         await self._database.close()

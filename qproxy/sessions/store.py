@@ -7,11 +7,12 @@ epoch.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from qproxy.model import End, Lifetime, Session, Tie, User
+from qproxy.notes import Notes
 
 
 class StoreUnavailable(Exception):
@@ -131,6 +132,10 @@ class Store(Protocol):
 
         One that comes or goes meanwhile may be left out.
         """
+        ...
+
+    def notes(self, clock: Callable[[], float]) -> Notes:
+        """What is kept beside the sessions for minutes; `clock` gives seconds since the epoch."""
         ...
 
     def use_keys(self, keys: Sequence[bytes]) -> None:

@@ -1,0 +1,63 @@
+"""What every store promises of the notes beside its sessions: once is once, and what was put comes back."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from qproxy.notes import Notes
+from qproxy.sessions.store import Store
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def notes(store: Store, clock: Clock) -> Notes:
+    return store.notes(clock)
+
+
+async def test_once_is_true_for_the_first_alone(notes: Notes, clock: Clock) -> None:
+    answers = await asyncio.gather(*(notes.once("jti 7", clock.now + 60) for _ in range(20)))
+    assert sorted(answers) == [False] * 19 + [True]
+    assert await notes.once("jti 8", clock.now + 60)
+
+
+async def test_what_was_put_is_looked_at_and_taken_once(notes: Notes, clock: Clock) -> None:
+    await notes.put("step", b"\x00value\xff", clock.now + 60)
+    assert await notes.look("step") == b"\x00value\xff"
+    taken = await asyncio.gather(*(notes.take("step") for _ in range(10)))
+    assert [value for value in taken if value is not None] == [b"\x00value\xff"]
+    assert await notes.look("step") is None
+
+
+async def test_what_is_put_again_takes_the_place_of_the_earlier(notes: Notes, clock: Clock) -> None:
+    await notes.put("step", b"one", clock.now + 60)
+    await notes.put("step", b"two", clock.now + 60)
+    assert await notes.take("step") == b"two"
+
+
+async def test_an_empty_value_is_a_value(notes: Notes, clock: Clock) -> None:
+    await notes.put("step", b"", clock.now + 60)
+    assert await notes.look("step") == b""
+
+
+async def test_nothing_is_there_that_was_never_put(notes: Notes) -> None:
+    assert await notes.look("nothing") is None
+    assert await notes.take("nothing") is None
+
+
+@pytest.mark.parametrize("key", ["", "a" * 10_000, "\x00", "ä\ud800", "a b\nc"])
+async def test_any_text_is_a_key(notes: Notes, clock: Clock, key: str) -> None:
+    assert await notes.once(key, clock.now + 60)
+    assert not await notes.once(key, clock.now + 60)
