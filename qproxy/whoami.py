@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from qproxy.auth.mapping import Denied, Identity, identify, rules_of
 from qproxy.auth.method import Accept
+from qproxy.auth.oidc_claims import flattened
 from qproxy.auth.passwords import Passwords
 from qproxy.config import Config, LoginPart, VirtualProxyConfig
 from qproxy.login_methods import Supplies, open_way
@@ -95,7 +96,8 @@ def _only(what: str, option: str, there: Mapping[str, One], name: str) -> One:
 async def _accept(config: Config, vp: VirtualProxyConfig, login: LoginPart, question: Question) -> Accept:
     if question.claims is None:
         return await _looked_up(config, vp, login, question.name)
-    name = question.name or next(iter(question.claims.get(login.names_by, ())), "")
+    named = next((question.claims[claim] for claim in login.names_by if claim in question.claims), ())
+    name = question.name or (named[0] if len(named) == 1 else "")
     if not name and not login.who.over(vp.who).user_id:
         raise NotAsked("the claims do not say the name that this way to log in uses: say it with --as")
     return Accept(name, claims=question.claims)
@@ -116,8 +118,7 @@ async def _looked_up(config: Config, vp: VirtualProxyConfig, login: LoginPart, n
 
 
 def read_claims(path: Path) -> dict[str, tuple[str, ...]]:
-    """Of a JSON object: texts, numbers and flags, or lists of them. What has parts of its own is left out. Raises
-    NotAsked."""
+    """Of a JSON object as an ID token has it; nested names are joined by dots, as at a login. Raises NotAsked."""
     try:
         content = path.read_bytes()[: LONGEST_FILE + 1]
         said = json.loads(content) if len(content) <= LONGEST_FILE else None
@@ -125,16 +126,7 @@ def read_claims(path: Path) -> dict[str, tuple[str, ...]]:
         raise NotAsked(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(said, dict):
         raise NotAsked(f"{path} must hold one JSON object, as an ID token has it, of at most 1 MB")
-    claims = {name: tuple(_texts(value)) for name, value in said.items()}
-    return {name: values for name, values in claims.items() if values}
-
-
-def _texts(value: object) -> Iterator[str]:
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, str):
-            yield one
-        elif isinstance(one, bool | int | float):
-            yield json.dumps(one)
+    return dict(flattened(said)[0])
 
 
 def lines(found: Found) -> Iterator[str]:

@@ -140,3 +140,18 @@ def test_a_bad_configuration_and_a_file_that_cannot_be_asked_have_exit_statuses_
 def test_what_a_terminal_would_obey_is_quoted(directory: Path) -> None:
     told = whoami(directory, "--as", "an\x1bna", "--claims", claims(directory, {}))
     assert (told.exit_code, "\x1b" in told.output) == (1, False)
+
+
+OIDC = """
+login:
+  - {method: oidc, issuer: "https://idp.example", client_id: qproxy, user_id: [upn, sub]}
+"""
+
+
+@pytest.mark.parametrize(("said", "user"), [({"sub": "s1", "upn": "anna"}, "anna"), ({"sub": "s1"}, "s1")])
+def test_the_claim_that_the_way_to_log_in_takes_for_the_name_is_the_name(
+    tmp_path: Path, said: dict[str, str], user: str
+) -> None:
+    config = ConfigSite(tmp_path).write(SERVER, sales=SALES.replace("anonymous: always\n", OIDC)).directory
+    told = whoami(config, "--claims", claims(config, said), "--json")
+    assert json.loads(told.output)["user_id"] == user

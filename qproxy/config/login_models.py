@@ -24,8 +24,8 @@ class SamlLogin(LoginPart):
     unsolicited: Flag = Field(default=False, description="Take logins that the provider begins.")
 
     @property
-    def names_by(self) -> str:
-        return self.user_attribute or "name_id"
+    def names_by(self) -> tuple[str, ...]:
+        return (self.user_attribute or "name_id",)
 
 
 LoginConfig = Annotated[

@@ -35,9 +35,9 @@ class LoginPart(Part):
     )
 
     @property
-    def names_by(self) -> str:
-        """The claim that is the user id when nothing else is said; "" where that is what people type."""
-        return ""
+    def names_by(self) -> tuple[str, ...]:
+        """Claims of which the first that is there is the user id when nothing else is said; () where people type it."""
+        return ()
 
     @property
     def known_as(self) -> str:

@@ -65,6 +65,10 @@ class OidcLogin(LoginPart):
     )
 
     @property
+    def names_by(self) -> tuple[str, ...]:
+        return self.user_id
+
+    @property
     def proves_by(self) -> str:
         """The `client_auth` that is meant."""
         if self.client_auth is not None:

@@ -70,8 +70,8 @@ class JwtHandoffLogin(LoginPart):
     clock_skew: Duration = Field(default=10, description="How far the clocks of portal and qproxy may differ.")
 
     @property
-    def names_by(self) -> str:
-        return "sub"
+    def names_by(self) -> tuple[str, ...]:
+        return ("sub",)
 
     @property
     def posting(self) -> tuple[str, ...]:
