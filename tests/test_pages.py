@@ -8,11 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from qproxy.auth import Field, Reason, Shown
-from qproxy.errors import Blame, Failure
+from qproxy.auth import Field, Shown
+from qproxy.errors import Failure
 from qproxy.web.look import PLAIN
 from qproxy.web.pages import RELOADING, Form, Page, failure_page, logged_out_page, login_page, logout_page
-from qproxy.web.texts.en import TEXTS
 
 FIELDS = (Field("name", "name", "username"), Field("password", "password", "current-password", secret=True))
 HOSTILE = "\"'><script>alert(1)</script>{{7*7}}"
@@ -185,19 +184,6 @@ def test_a_program_is_told_when_to_come_back_and_not_to_reload() -> None:
     headers = dict(failure_page(ENGLISH, Failure.UPSTREAM_REFUSED, "a", html=False)[0])
     assert headers["Retry-After"] == "5"
     assert "Refresh" not in headers
-
-
-def test_the_table_has_a_text_for_every_reason_and_blame() -> None:
-    wanted = {reason.value for reason in Reason} | {
-        f"{kind}_{blame}" for kind in ("title", "advice") for blame in Blame
-    }
-    assert wanted <= TEXTS.keys()
-
-
-def test_the_table_has_no_text_for_a_failure_that_does_not_exist() -> None:
-    known = {failure.word for failure in Failure} | {blame.value for blame in Blame}
-    told = {key.partition("_")[2] for key in TEXTS if key.startswith(("title_", "advice_"))}
-    assert told <= known
 
 
 def luminance(colour: str) -> float:

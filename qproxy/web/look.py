@@ -14,8 +14,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from qproxy.texts import TABLES, Texts, in_language
 from qproxy.web.languages import best
-from qproxy.web.texts import TABLES, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Looks:
 
     def __init__(self) -> None:
         sheet = style_sheet()
-        self._plain = {language: Look(Texts(language, TABLES[language]), sheet, hash_of(sheet)) for language in TABLES}
+        self._plain = {language: Look(in_language(language), sheet, hash_of(sheet)) for language in TABLES}
 
     def of(self, vp: str, accepted: str) -> Look:
         """`vp` "" or unknown: that of the host. `accepted`: the browser's Accept-Language, "" for none."""

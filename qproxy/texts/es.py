@@ -1,0 +1,134 @@
+"""Spanish, with usted."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+TEXTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "product": "Qlik Sense",
+        "footer": "",
+        "support": "",
+        "error_prefix": "Error: ",
+        # the form
+        "login_title": "Iniciar sesión",
+        "login_button": "Iniciar sesión",
+        "login_again_button": "Volver a iniciar sesión",
+        "name": "Nombre de usuario",
+        "password": "Contraseña",
+        "login_relogin": "{product} no ha aceptado su última sesión. Inicie sesión de nuevo.",
+        "login_token": (
+            "No se ha podido asociar esta página con su navegador. Inténtelo de nuevo. Si vuelve a ocurrir, permita "
+            "las cookies de este sitio."
+        ),
+        "login_cross_site": (
+            "Este formulario se ha enviado desde otro sitio, por lo que no se ha tenido en cuenta. Inicie sesión aquí."
+        ),
+        # why a login was refused (auth.method.Reason)
+        "wrong": "El nombre de usuario o la contraseña no son correctos.",
+        "throttled": "Ha habido demasiados intentos. Espere un momento antes de volver a intentarlo.",
+        "busy": "En este momento hay muchas personas iniciando sesión. Inténtelo de nuevo en unos segundos.",
+        "unavailable": "No es posible iniciar sesión en este momento. Avise a su administrador.",
+        "denied": "No tiene permiso para usar {product} aquí. Su administrador puede indicarle el motivo.",
+        "rejected": (
+            "La respuesta del servicio de inicio de sesión de su organización no era de confianza, por lo que no se ha "
+            "iniciado ninguna sesión. Empiece de nuevo."
+        ),
+        "stale": (
+            "Este inicio de sesión ha tardado demasiado, ya se ha completado o se ha empezado en otro navegador. "
+            "Empiece de nuevo."
+        ),
+        "refused_title": "No ha iniciado sesión",
+        "again_button": "Volver a intentarlo",
+        # which way to log in
+        "login_choose": "¿Cómo desea iniciar sesión?",
+        "login_other": "Iniciar sesión de otra forma",
+        "login_email": "Su dirección de correo electrónico",
+        "login_email_button": "Continuar",
+        "login_no_way": "No hay ninguna forma de iniciar sesión con esa dirección. Elija una de la lista.",
+        "way_password_file": "Nombre de usuario y contraseña",
+        "sent_title": "Ya casi está",
+        "sent_text": "El siguiente paso es el inicio de sesión de su organización.",
+        "sent_button": "Continuar",
+        # logging out
+        "logout_title": "Cerrar sesión",
+        "logout_question": "¿Desea cerrar la sesión de {product}?",
+        "logout_button": "Cerrar sesión",
+        "logout_token": "No se ha podido asociar esta página con su navegador. Pulse el botón otra vez.",
+        "logout_cross_site": (
+            "Otro sitio ha pedido cerrar su sesión, por lo que no se ha hecho nada. ¿Desea cerrar la sesión?"
+        ),
+        "logged_out_title": "Ha cerrado la sesión",
+        "logged_out": "Su sesión de {product} ha terminado. Puede cerrar esta ventana.",
+        # failures
+        "sentence_bad_request": "No se ha entendido la solicitud.",
+        "sentence_bad_target": "La dirección de la solicitud no se puede transmitir.",
+        "sentence_bad_framing": "La longitud de la solicitud no está clara.",
+        "sentence_bad_upgrade": "No se ha entendido la solicitud de abrir un WebSocket.",
+        "sentence_cookie_conflict": "Se han enviado dos sesiones a la vez. Inicie sesión de nuevo.",
+        "sentence_origin_refused": "Otro sitio no puede usar Qlik en su nombre.",
+        "sentence_not_logged_in": "Inicie sesión.",
+        "sentence_unknown_path": "No hay nada en esta dirección.",
+        "sentence_method_refused": "Este método no se transmite.",
+        "sentence_head_timeout": "La solicitud no ha llegado a tiempo.",
+        "sentence_body_timeout": "El resto de la solicitud no ha llegado a tiempo.",
+        "sentence_misdirected": "Este servidor no responde por ese nombre de host.",
+        "sentence_head_too_large": "Los encabezados de la solicitud son demasiado grandes.",
+        "sentence_version_refused": "Aquí solo se admiten HTTP/1.0 y HTTP/1.1.",
+        "sentence_coding_refused": "Esta codificación de transferencia no se admite.",
+        "sentence_browser_gone": "El navegador ha cerrado la conexión.",
+        "sentence_browser_stalled": "El navegador ha dejado de leer.",
+        "sentence_too_many_connections": "Hay demasiadas conexiones desde aquí.",
+        "sentence_overloaded": "Hay demasiadas conexiones en este momento.",
+        "sentence_shutting_down": "Este servicio se está reiniciando.",
+        "sentence_store_unavailable": "Las sesiones no se pueden comprobar en este momento.",
+        "sentence_internal": "Se ha producido un error por nuestra parte.",
+        "sentence_upstream_refused": "No se puede acceder a {product}; quizá se esté reiniciando.",
+        "sentence_upstream_tls": "{product} no ha podido demostrar su identidad.",
+        "sentence_upstream_connect_timeout": "No se ha podido acceder a {product} a tiempo.",
+        "sentence_upstream_timeout": "{product} no ha respondido a tiempo.",
+        "sentence_upstream_stalled": "{product} se ha detenido en mitad de su respuesta.",
+        "sentence_upstream_gone": "{product} ha cerrado la conexión antes de completar su respuesta.",
+        "sentence_upstream_bad_answer": "No se ha entendido la respuesta de {product}.",
+        "sentence_upstream_busy": "Todas las conexiones con {product} están ocupadas.",
+        "sentence_session_forgotten": "{product} ya no reconoce la sesión. Inténtelo de nuevo.",
+        "sentence_qps_api": "No se ha podido comunicar la sesión a {product}. Inténtelo de nuevo.",
+        "sentence_session_limit": "{product} no permite más sesiones de esta persona.",
+        "sentence_session_not_accepted": "{product} no acepta la sesión.",
+        "title_browser": "No ha funcionado",
+        "title_upstream": "{product} no ha respondido",
+        "title_qproxy": "No ha funcionado",
+        "title_upstream_refused": "{product} se está reiniciando",
+        "title_shutting_down": "Un momento, por favor",
+        "title_session_not_accepted": "{product} no acepta su sesión",
+        "title_not_logged_in": "Inicie sesión",
+        "title_unknown_path": "Aquí no hay nada",
+        "advice_browser": "Vuelva atrás e inténtelo de nuevo. Si ha seguido un enlace, es posible que no sea correcto.",
+        "advice_upstream": (
+            "Inténtelo de nuevo en un minuto. Si el problema continúa, indique a su administrador el número que "
+            "aparece abajo."
+        ),
+        "advice_qproxy": (
+            "Inténtelo de nuevo en un minuto. Si el problema continúa, indique a su administrador el número que "
+            "aparece abajo."
+        ),
+        "advice_upstream_refused": (
+            "Esta página lo vuelve a intentar por sí sola cada pocos segundos. Su sesión sigue abierta."
+        ),
+        "advice_upstream_connect_timeout": (
+            "Esta página lo vuelve a intentar por sí sola cada pocos segundos. Su sesión sigue abierta."
+        ),
+        "advice_shutting_down": (
+            "Esta página lo vuelve a intentar por sí sola cada pocos segundos. Su sesión sigue abierta."
+        ),
+        "advice_session_not_accepted": (
+            "Ha iniciado sesión, pero {product} ha vuelto a preguntar quién es usted. Iniciar sesión de nuevo puede "
+            "ayudar; si no, indique a su administrador el número que aparece abajo: en el registro consta qué hay que "
+            "comprobar en la QMC."
+        ),
+        "advice_cookie_conflict": "Cierre todas las ventanas de este navegador, ábralo de nuevo e inicie sesión.",
+        "advice_head_too_large": "Elimine en su navegador las cookies de este sitio e inténtelo de nuevo.",
+        "request_number": "Número de la solicitud",
+        "failure_word": "Tipo de error",
+    }
+)

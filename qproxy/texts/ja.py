@@ -1,0 +1,128 @@
+"""Japanese, in the polite form."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+TEXTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "product": "Qlik Sense",
+        "footer": "",
+        "support": "",
+        "error_prefix": "エラー：",
+        # the form
+        "login_title": "ログイン",
+        "login_button": "ログイン",
+        "login_again_button": "もう一度ログイン",
+        "name": "ユーザー名",
+        "password": "パスワード",
+        "login_relogin": "前回のセッションは {product} で受け付けられませんでした。もう一度ログインしてください。",
+        "login_token": (
+            "このページをお使いのブラウザーと照合できませんでした。もう一度お試しください。繰り返し表示される場合は、"
+            "このサイトの Cookie を許可してください。"
+        ),
+        "login_cross_site": (
+            "このフォームは別のサイトから送信されたため、処理しませんでした。こちらからログインしてください。"
+        ),
+        # why a login was refused (auth.method.Reason)
+        "wrong": "ユーザー名またはパスワードが正しくありません。",
+        "throttled": "試行回数が多すぎます。しばらく待ってから、もう一度お試しください。",
+        "busy": "現在、ログインが集中しています。数秒後にもう一度お試しください。",
+        "unavailable": "現在ログインできません。管理者にお知らせください。",
+        "denied": "こちらの {product} を利用する権限がありません。理由については管理者にお問い合わせください。",
+        "rejected": (
+            "所属組織のログインサービスからの応答を信頼できなかったため、ログインしませんでした。"
+            "最初からやり直してください。"
+        ),
+        "stale": (
+            "このログインは、時間がかかりすぎたか、すでに完了しているか、別のブラウザーで開始されたものです。"
+            "最初からやり直してください。"
+        ),
+        "refused_title": "ログインしていません",
+        "again_button": "もう一度試す",
+        # which way to log in
+        "login_choose": "ログイン方法を選択してください。",
+        "login_other": "別の方法でログイン",
+        "login_email": "メールアドレス",
+        "login_email_button": "続ける",
+        "login_no_way": "このメールアドレスに対応するログイン方法がありません。一覧から選択してください。",
+        "way_password_file": "ユーザー名とパスワード",
+        "sent_title": "もう少しで完了です",
+        "sent_text": "続いて、所属組織のログインに進みます。",
+        "sent_button": "続ける",
+        # logging out
+        "logout_title": "ログアウト",
+        "logout_question": "{product} からログアウトしますか？",
+        "logout_button": "ログアウト",
+        "logout_token": "このページをお使いのブラウザーと照合できませんでした。もう一度ボタンを押してください。",
+        "logout_cross_site": "別のサイトからログアウトが要求されましたが、何も行っていません。ログアウトしますか？",
+        "logged_out_title": "ログアウトしました",
+        "logged_out": "{product} のセッションは終了しました。このウィンドウは閉じてもかまいません。",
+        # failures
+        "sentence_bad_request": "リクエストを解釈できませんでした。",
+        "sentence_bad_target": "リクエストのアドレスは転送できません。",
+        "sentence_bad_framing": "リクエストの長さが不明確です。",
+        "sentence_bad_upgrade": "WebSocket を開くリクエストを解釈できませんでした。",
+        "sentence_cookie_conflict": "2 つのセッションが同時に送信されました。もう一度ログインしてください。",
+        "sentence_origin_refused": "別のサイトがあなたの名前で Qlik を利用することはできません。",
+        "sentence_not_logged_in": "ログインしてください。",
+        "sentence_unknown_path": "このアドレスには何もありません。",
+        "sentence_method_refused": "このメソッドは転送されません。",
+        "sentence_head_timeout": "リクエストが時間内に届きませんでした。",
+        "sentence_body_timeout": "リクエストの残りが時間内に届きませんでした。",
+        "sentence_misdirected": "このサーバーは、そのホスト名には応答しません。",
+        "sentence_head_too_large": "リクエストのヘッダーが大きすぎます。",
+        "sentence_version_refused": "HTTP/1.0 と HTTP/1.1 のみに対応しています。",
+        "sentence_coding_refused": "この転送コーディングには対応していません。",
+        "sentence_browser_gone": "ブラウザーが接続を終了しました。",
+        "sentence_browser_stalled": "ブラウザーが読み込みを停止しました。",
+        "sentence_too_many_connections": "同じ場所からの接続が多すぎます。",
+        "sentence_overloaded": "現在、接続が多すぎます。",
+        "sentence_shutting_down": "このサービスは再起動中です。",
+        "sentence_store_unavailable": "現在、セッションを確認できません。",
+        "sentence_internal": "サーバー側で問題が発生しました。",
+        "sentence_upstream_refused": "{product} に接続できません。再起動中の可能性があります。",
+        "sentence_upstream_tls": "{product} の身元を確認できませんでした。",
+        "sentence_upstream_connect_timeout": "{product} に時間内に接続できませんでした。",
+        "sentence_upstream_timeout": "{product} から時間内に応答がありませんでした。",
+        "sentence_upstream_stalled": "{product} からの応答が途中で止まりました。",
+        "sentence_upstream_gone": "{product} からの応答が完了する前に接続が切れました。",
+        "sentence_upstream_bad_answer": "{product} からの応答を解釈できませんでした。",
+        "sentence_upstream_busy": "{product} への接続がすべて使用中です。",
+        "sentence_session_forgotten": "{product} にセッションが残っていません。もう一度お試しください。",
+        "sentence_qps_api": "{product} にセッションを通知できませんでした。もう一度お試しください。",
+        "sentence_session_limit": "{product} では、このユーザーのセッションをこれ以上開始できません。",
+        "sentence_session_not_accepted": "セッションが {product} で受け付けられませんでした。",
+        "title_browser": "処理できませんでした",
+        "title_upstream": "{product} から応答がありません",
+        "title_qproxy": "処理できませんでした",
+        "title_upstream_refused": "{product} は再起動中です",
+        "title_shutting_down": "少々お待ちください",
+        "title_session_not_accepted": "セッションが {product} で受け付けられません",
+        "title_not_logged_in": "ログインしてください",
+        "title_unknown_path": "何も見つかりません",
+        "advice_browser": (
+            "前のページに戻って、もう一度お試しください。リンクから移動した場合は、リンクが間違っている可能性があります。"
+        ),
+        "advice_upstream": (
+            "1 分ほど待ってから、もう一度お試しください。解決しない場合は、下の番号を管理者にお知らせください。"
+        ),
+        "advice_qproxy": (
+            "1 分ほど待ってから、もう一度お試しください。解決しない場合は、下の番号を管理者にお知らせください。"
+        ),
+        "advice_upstream_refused": "このページは数秒ごとに自動で再試行します。ログイン状態は維持されます。",
+        "advice_upstream_connect_timeout": "このページは数秒ごとに自動で再試行します。ログイン状態は維持されます。",
+        "advice_shutting_down": "このページは数秒ごとに自動で再試行します。ログイン状態は維持されます。",
+        "advice_session_not_accepted": (
+            "ログインしていますが、{product} からもう一度本人確認を求められました。"
+            "再度ログインすると解決することがあります。"
+            "解決しない場合は、下の番号を管理者にお知らせください。QMC で確認すべき項目がログに記録されています。"
+        ),
+        "advice_cookie_conflict": (
+            "このブラウザーのウィンドウをすべて閉じ、ブラウザーを開き直してログインしてください。"
+        ),
+        "advice_head_too_large": "ブラウザーでこのサイトの Cookie を削除してから、もう一度お試しください。",
+        "request_number": "リクエスト番号",
+        "failure_word": "エラーの種類",
+    }
+)
