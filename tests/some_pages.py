@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from qproxy.auth import Field
+from qproxy.auth import Field, Shown
 from qproxy.errors import Failure
 from qproxy.web.icons import ICONS
 from qproxy.web.look import Look
@@ -35,6 +35,13 @@ def picker(look: Look, message: str = "") -> Page:
     return picker_page(look, Picker(ways, TOKEN, message, by_email=True))
 
 
+def second_step(look: Look) -> Page:
+    picture = Shown("totp_picture", ("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E",), picture=True)
+    told = (Shown("totp_enrol"), picture, Shown("totp_key", ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",)))
+    code = (Field("code", "totp_first_code", "one-time-code"),)
+    return login_page(look, Form(code, TOKEN, step="sealed", title="totp_enrol_title", shown=told))
+
+
 def pages_in(look: Look, *failures: Failure) -> dict[str, Page]:
     say = look.texts.say
     return {
@@ -42,6 +49,7 @@ def pages_in(look: Look, *failures: Failure) -> dict[str, Page]:
         "refused": form(look, say("wrong"), "ann"),
         "told": form(look, say("login_relogin"), refused=False),
         "nothing to fill in": login_page(look, Form((), TOKEN, say("wrong"))),
+        "second step": second_step(look),
         "picker": picker(look),
         "picker again": picker(look, say("login_no_way")),
         "turned away": refused_page(look, Refused(say("rejected"), "oidc_wrong_nonce", "abc123-1", "?a", "?b")),

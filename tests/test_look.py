@@ -11,7 +11,7 @@ from qproxy.auth import Field
 from qproxy.colours import DARK_PAPER, PAPER, contrast
 from qproxy.config import PagesConfig
 from qproxy.config.login_models import LOGINS
-from qproxy.config.login_parts import Icon
+from qproxy.config.login_parts import Icon, LoginPart
 from qproxy.errors import Failure
 from qproxy.texts import TABLES
 from qproxy.web.icons import ICONS, icon_of
@@ -81,8 +81,9 @@ def test_the_configuration_knows_the_icons_that_there_are() -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_every_method_has_an_icon(login: type) -> None:
-    method = get_args(login.model_fields["method"].annotation)[0]  # type: ignore[attr-defined]
+def test_every_method_has_a_name_and_an_icon(login: type[LoginPart]) -> None:
+    method = get_args(login.model_fields["method"].annotation)[0]
+    assert f"way_{method}" in TABLES["en"]
     assert icon_of("", method) in ICONS.values()
     assert icon_of("globe", method) == ICONS["globe"]
 

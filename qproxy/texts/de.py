@@ -50,9 +50,56 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email_button": "Weiter",
         "login_no_way": "Zu dieser Adresse ist keine Anmeldung bekannt. Bitte wählen Sie selbst eine aus.",
         "way_password_file": "Benutzername und Passwort",
+        "way_trusted_header": "Anmeldung Ihrer Organisation",
+        "way_jwt_handoff": "Portal Ihrer Organisation",
+        "way_kerberos": "Anmeldung über Windows oder Kerberos",
+        "way_saml": "Anmeldung bei Ihrer Organisation",
         "sent_title": "Fast geschafft",
         "sent_text": "Weiter geht es mit der Anmeldung bei Ihrer Organisation.",
         "sent_button": "Weiter",
+        "account_locked": "Ihr Konto ist gesperrt. Bitte wenden Sie sich an Ihre Administration.",
+        "account_expired": "Ihr Konto ist abgelaufen. Bitte wenden Sie sich an Ihre Administration.",
+        "continue_button": "Weiter",
+        "totp_title": "Zweiter Schritt",
+        "totp_code": "Code aus Ihrer Authenticator-App oder ein Wiederherstellungscode",
+        "code_wrong": (
+            "Dieser Code stimmt nicht. Bitte geben Sie den Code ein, den Ihre Authenticator-App jetzt anzeigt."
+        ),
+        "code_used": (
+            "Dieser Code wurde schon verwendet. Bitte warten Sie, bis Ihre Authenticator-App den nächsten anzeigt."
+        ),
+        "totp_enrol_title": "Zweiten Schritt einrichten",
+        "totp_enrol": (
+            "Ab jetzt wird zusätzlich ein Code aus einer Authenticator-App auf Ihrem Telefon verlangt. Scannen Sie das "
+            "Bild mit einer solchen App oder geben Sie dort den Schlüssel ein, und geben Sie dann hier den Code ein, "
+            "den die App anzeigt."
+        ),
+        "totp_picture": "Bild für Ihre Authenticator-App (QR-Code)",
+        "totp_key": "Schlüssel, falls Sie das Bild nicht scannen können",
+        "totp_first_code": "Code, den die App anzeigt",
+        "recovery_title": "Bewahren Sie Ihre Wiederherstellungscodes auf",
+        "recovery_codes": (
+            "Wenn Sie Ihr Telefon verlieren, können Sie sich mit jedem dieser Codes einmal statt mit der App anmelden. "
+            "Sie werden nur jetzt angezeigt: Drucken Sie sie aus oder schreiben Sie sie auf und bewahren Sie sie "
+            "sicher auf."
+        ),
+        "recovery_button": "Ich habe sie aufbewahrt",
+        "password_title": "Neues Passwort wählen",
+        "password_must_change": "Ihre Administration bittet Sie, ein neues Passwort zu wählen.",
+        "password_expired": "Ihr Passwort ist zu alt. Bitte wählen Sie ein neues.",
+        "password_change": "Wählen Sie ein neues Passwort für Ihr Konto.",
+        "password_least": "Mindestlänge in Zeichen, Ihren Benutzernamen nicht mitgezählt:",
+        "new_password": "Neues Passwort",
+        "new_password_again": "Neues Passwort noch einmal",
+        "password_differs": "Sie haben nicht zweimal dasselbe neue Passwort eingegeben.",
+        "password_same": "Das ist Ihr altes Passwort. Bitte wählen Sie ein anderes.",
+        "password_short": "Dieses Passwort ist zu kurz. Ein paar Wörter mit Leerzeichen lassen sich leicht merken.",
+        "password_long": "Dieses Passwort ist zu lang.",
+        "password_name": "Ohne Ihren Benutzernamen darin ist dieses Passwort zu kurz.",
+        "password_well_known": "Dieses Passwort verwenden zu viele Leute. Bitte wählen Sie ein anderes.",
+        "password_breached": (
+            "Dieses Passwort ist aus einem Datendiebstahl bekannt und würde bald erraten. Bitte wählen Sie ein anderes."
+        ),
         # logging out
         "logout_title": "Abmelden",
         "logout_question": "Möchten Sie sich von {product} abmelden?",

@@ -56,6 +56,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_jwt_handoff": "Your organisation's portal",
         "way_kerberos": "Windows or Kerberos sign-in",
         "way_oidc": "Company login",
+        "way_saml": "Your organisation's login",
         "sent_title": "Almost there",
         "sent_text": "Your organisation's login is the next step.",
         "sent_button": "Continue",

@@ -47,9 +47,53 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email_button": "Continuar",
         "login_no_way": "No hay ninguna forma de iniciar sesión con esa dirección. Elija una de la lista.",
         "way_password_file": "Nombre de usuario y contraseña",
+        "way_trusted_header": "Inicio de sesión de su organización",
+        "way_jwt_handoff": "Portal de su organización",
+        "way_kerberos": "Inicio de sesión con Windows o Kerberos",
+        "way_saml": "Inicio de sesión en su organización",
         "sent_title": "Ya casi está",
         "sent_text": "El siguiente paso es el inicio de sesión de su organización.",
         "sent_button": "Continuar",
+        "account_locked": "Su cuenta está bloqueada. Avise a su administrador.",
+        "account_expired": "Su cuenta ha caducado. Avise a su administrador.",
+        "continue_button": "Continuar",
+        "totp_title": "Segundo paso",
+        "totp_code": "Código de su aplicación de autenticación o código de recuperación",
+        "code_wrong": "El código no es correcto. Escriba el que muestra ahora su aplicación de autenticación.",
+        "code_used": (
+            "Este código ya se ha utilizado. Espere a que su aplicación de autenticación muestre el siguiente."
+        ),
+        "totp_enrol_title": "Configurar el segundo paso",
+        "totp_enrol": (
+            "A partir de ahora se le pedirá también un código de una aplicación de autenticación de su teléfono. "
+            "Escanee la imagen con una aplicación de ese tipo, o escriba en ella la clave, y escriba después el código "
+            "que muestre."
+        ),
+        "totp_picture": "Imagen para su aplicación de autenticación (código QR)",
+        "totp_key": "Clave, si no puede escanear la imagen",
+        "totp_first_code": "Código que muestra la aplicación",
+        "recovery_title": "Guarde sus códigos de recuperación",
+        "recovery_codes": (
+            "Si pierde el teléfono, cada uno de estos códigos le permite iniciar sesión una vez sin la aplicación. "
+            "Solo se muestran ahora: imprímalos o anótelos y guárdelos en un lugar seguro."
+        ),
+        "recovery_button": "Ya los he guardado",
+        "password_title": "Elija una contraseña nueva",
+        "password_must_change": "Su administrador le pide que elija una contraseña nueva.",
+        "password_expired": "Su contraseña es demasiado antigua. Elija una nueva.",
+        "password_change": "Elija una contraseña nueva para su cuenta.",
+        "password_least": "Número mínimo de caracteres, sin contar su nombre de usuario:",
+        "new_password": "Contraseña nueva",
+        "new_password_again": "Contraseña nueva otra vez",
+        "password_differs": "Las dos contraseñas nuevas no coinciden.",
+        "password_same": "Esa es su contraseña anterior. Elija otra.",
+        "password_short": (
+            "La contraseña es demasiado corta. Unas cuantas palabras separadas por espacios son fáciles de recordar."
+        ),
+        "password_long": "La contraseña es demasiado larga.",
+        "password_name": "Sin su nombre de usuario, la contraseña es demasiado corta.",
+        "password_well_known": "Demasiadas personas usan esa contraseña. Elija otra.",
+        "password_breached": "Esa contraseña aparece en una filtración de datos y se adivinaría pronto. Elija otra.",
         # logging out
         "logout_title": "Cerrar sesión",
         "logout_question": "¿Desea cerrar la sesión de {product}?",

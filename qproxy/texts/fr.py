@@ -50,9 +50,59 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email_button": "Continuer",
         "login_no_way": "Aucun mode de connexion n’est prévu pour cette adresse. Veuillez en choisir un.",
         "way_password_file": "Nom d’utilisateur et mot de passe",
+        "way_trusted_header": "Connexion de votre organisation",
+        "way_jwt_handoff": "Portail de votre organisation",
+        "way_kerberos": "Connexion par Windows ou Kerberos",
+        "way_saml": "Connexion auprès de votre organisation",
         "sent_title": "Vous y êtes presque",
         "sent_text": "L’étape suivante est la connexion auprès de votre organisation.",
         "sent_button": "Continuer",
+        "account_locked": "Votre compte est verrouillé. Veuillez prévenir votre administrateur.",
+        "account_expired": "Votre compte a expiré. Veuillez prévenir votre administrateur.",
+        "continue_button": "Continuer",
+        "totp_title": "Deuxième étape",
+        "totp_code": "Code de votre application d’authentification, ou code de secours",
+        "code_wrong": (
+            "Ce code est incorrect. Veuillez saisir celui que votre application d’authentification affiche maintenant."
+        ),
+        "code_used": (
+            "Ce code a déjà été utilisé. Veuillez attendre que votre application d’authentification affiche le suivant."
+        ),
+        "totp_enrol_title": "Configurer la deuxième étape",
+        "totp_enrol": (
+            "Désormais, un code fourni par une application d’authentification sur votre téléphone vous sera aussi "
+            "demandé. Scannez l’image avec une telle application, ou saisissez-y la clé, puis saisissez ici le code "
+            "qu’elle affiche."
+        ),
+        "totp_picture": "Image pour votre application d’authentification (code QR)",
+        "totp_key": "Clé, si vous ne pouvez pas scanner l’image",
+        "totp_first_code": "Code affiché par l’application",
+        "recovery_title": "Conservez vos codes de secours",
+        "recovery_codes": (
+            "Si vous perdez votre téléphone, chacun de ces codes vous permet de vous connecter une fois sans "
+            "l’application. Ils ne sont affichés que maintenant\u00a0: imprimez-les ou notez-les, et conservez-les en "
+            "lieu sûr."
+        ),
+        "recovery_button": "Je les ai conservés",
+        "password_title": "Choisissez un nouveau mot de passe",
+        "password_must_change": "Votre administrateur vous demande de choisir un nouveau mot de passe.",
+        "password_expired": "Votre mot de passe est trop ancien. Veuillez en choisir un nouveau.",
+        "password_change": "Choisissez un nouveau mot de passe pour votre compte.",
+        "password_least": "Nombre minimal de caractères, sans compter votre nom d’utilisateur\u00a0:",
+        "new_password": "Nouveau mot de passe",
+        "new_password_again": "Nouveau mot de passe, encore une fois",
+        "password_differs": "Les deux saisies du nouveau mot de passe sont différentes.",
+        "password_same": "C’est votre ancien mot de passe. Veuillez en choisir un autre.",
+        "password_short": (
+            "Ce mot de passe est trop court. Quelques mots séparés par des espaces sont faciles à retenir."
+        ),
+        "password_long": "Ce mot de passe est trop long.",
+        "password_name": "Sans votre nom d’utilisateur, ce mot de passe est trop court.",
+        "password_well_known": "Ce mot de passe est utilisé par trop de monde. Veuillez en choisir un autre.",
+        "password_breached": (
+            "Ce mot de passe provient d’une fuite de données connue et serait vite deviné. Veuillez en choisir un "
+            "autre."
+        ),
         # logging out
         "logout_title": "Déconnexion",
         "logout_question": "Voulez-vous quitter {product} et vous déconnecter\u00a0?",

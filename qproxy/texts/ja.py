@@ -47,9 +47,51 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email_button": "続ける",
         "login_no_way": "このメールアドレスに対応するログイン方法がありません。一覧から選択してください。",
         "way_password_file": "ユーザー名とパスワード",
+        "way_trusted_header": "所属組織のログイン",
+        "way_jwt_handoff": "所属組織のポータル",
+        "way_kerberos": "Windows または Kerberos でログイン",
+        "way_saml": "所属組織のシングルサインオン",
         "sent_title": "もう少しで完了です",
         "sent_text": "続いて、所属組織のログインに進みます。",
         "sent_button": "続ける",
+        "account_locked": "アカウントがロックされています。管理者にお知らせください。",
+        "account_expired": "アカウントの有効期限が切れています。管理者にお知らせください。",
+        "continue_button": "続ける",
+        "totp_title": "2 段階目の確認",
+        "totp_code": "認証アプリのコードまたは回復用コード",
+        "code_wrong": "コードが正しくありません。認証アプリに現在表示されているコードを入力してください。",
+        "code_used": "このコードはすでに使用されています。認証アプリに次のコードが表示されるまでお待ちください。",
+        "totp_enrol_title": "2 段階目の設定",
+        "totp_enrol": (
+            "今後は、スマートフォンの認証アプリに表示されるコードも必要になります。認証アプリで画像を読み取るか、"
+            "キーをアプリに入力し、アプリに表示されたコードを入力してください。"
+        ),
+        "totp_picture": "認証アプリ用の画像（QR コード）",
+        "totp_key": "画像を読み取れない場合のキー",
+        "totp_first_code": "アプリに表示されたコード",
+        "recovery_title": "回復用コードの保管",
+        "recovery_codes": (
+            "スマートフォンを紛失した場合は、アプリの代わりに各コードを 1 回ずつ使ってログインできます。"
+            "コードが表示されるのは今回だけです。印刷するか書き留めて、安全な場所に保管してください。"
+        ),
+        "recovery_button": "保管しました",
+        "password_title": "新しいパスワードの設定",
+        "password_must_change": "管理者から、新しいパスワードの設定を求められています。",
+        "password_expired": "パスワードの有効期限が切れています。新しいパスワードを設定してください。",
+        "password_change": "アカウントの新しいパスワードを設定してください。",
+        "password_least": "最小文字数（ユーザー名の部分は含みません）：",
+        "new_password": "新しいパスワード",
+        "new_password_again": "新しいパスワード（確認）",
+        "password_differs": "2 回入力された新しいパスワードが一致しません。",
+        "password_same": "これまでのパスワードと同じです。別のパスワードを設定してください。",
+        "password_short": "パスワードが短すぎます。いくつかの単語を空白で区切ると覚えやすくなります。",
+        "password_long": "パスワードが長すぎます。",
+        "password_name": "ユーザー名の部分を除くと、パスワードが短すぎます。",
+        "password_well_known": "このパスワードは多くの人に使われています。別のパスワードを設定してください。",
+        "password_breached": (
+            "このパスワードは外部の情報漏えいで流出しているため、推測されるおそれがあります。"
+            "別のパスワードを設定してください。"
+        ),
         # logging out
         "logout_title": "ログアウト",
         "logout_question": "{product} からログアウトしますか？",

@@ -47,9 +47,50 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email_button": "Fortsätt",
         "login_no_way": "Det finns ingen inloggning för den adressen. Välj en i listan.",
         "way_password_file": "Användarnamn och lösenord",
+        "way_trusted_header": "Din organisations inloggning",
+        "way_jwt_handoff": "Din organisations portal",
+        "way_kerberos": "Inloggning med Windows eller Kerberos",
+        "way_saml": "Inloggning hos din organisation",
         "sent_title": "Nästan klart",
         "sent_text": "Nästa steg är din organisations inloggning.",
         "sent_button": "Fortsätt",
+        "account_locked": "Ditt konto är låst. Kontakta din administratör.",
+        "account_expired": "Ditt konto har upphört att gälla. Kontakta din administratör.",
+        "continue_button": "Fortsätt",
+        "totp_title": "Andra steget",
+        "totp_code": "Kod från din autentiseringsapp eller en återställningskod",
+        "code_wrong": "Koden är fel. Skriv den kod som din autentiseringsapp visar just nu.",
+        "code_used": "Koden har redan använts. Vänta tills din autentiseringsapp visar nästa.",
+        "totp_enrol_title": "Ställ in det andra steget",
+        "totp_enrol": (
+            "Från och med nu behövs även en kod från en autentiseringsapp i din telefon. Skanna bilden med en sådan "
+            "app, eller skriv in nyckeln i den, och skriv sedan koden som appen visar."
+        ),
+        "totp_picture": "Bild till din autentiseringsapp (QR-kod)",
+        "totp_key": "Nyckel, om du inte kan skanna bilden",
+        "totp_first_code": "Koden som appen visar",
+        "recovery_title": "Spara dina återställningskoder",
+        "recovery_codes": (
+            "Om du tappar bort telefonen kan du logga in en gång med var och en av koderna i stället för med appen. De "
+            "visas bara nu: skriv ut dem eller anteckna dem och förvara dem säkert."
+        ),
+        "recovery_button": "Jag har sparat dem",
+        "password_title": "Välj ett nytt lösenord",
+        "password_must_change": "Din administratör vill att du väljer ett nytt lösenord.",
+        "password_expired": "Ditt lösenord är för gammalt. Välj ett nytt.",
+        "password_change": "Välj ett nytt lösenord för ditt konto.",
+        "password_least": "Minsta antal tecken, användarnamnet oräknat:",
+        "new_password": "Nytt lösenord",
+        "new_password_again": "Nytt lösenord en gång till",
+        "password_differs": "Du skrev inte samma nya lösenord båda gångerna.",
+        "password_same": "Det är ditt gamla lösenord. Välj ett annat.",
+        "password_short": "Lösenordet är för kort. Några ord med mellanslag är lätta att komma ihåg.",
+        "password_long": "Lösenordet är för långt.",
+        "password_name": "Utan ditt användarnamn är lösenordet för kort.",
+        "password_well_known": "Det lösenordet används av alltför många. Välj ett annat.",
+        "password_breached": (
+            "Lösenordet är känt från en dataläcka någon annanstans och skulle snart gissas. Välj ett annat."
+        ),
         # logging out
         "logout_title": "Logga ut",
         "logout_question": "Vill du logga ut från {product}?",
