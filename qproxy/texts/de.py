@@ -41,6 +41,18 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "Diese Anmeldung hat zu lange gedauert, ist schon abgeschlossen oder wurde in einem anderen Browser "
             "begonnen. Bitte beginnen Sie noch einmal von vorn."
         ),
+        "ldap_password_expired": (
+            "Ihr Passwort ist abgelaufen. Bitte ändern Sie es an Ihrem Arbeitsplatz und melden Sie sich dann hier an."
+        ),
+        "ldap_must_change_password": (
+            "Ihr Passwort muss zuerst geändert werden. Bitte ändern Sie es an Ihrem Arbeitsplatz."
+        ),
+        "ldap_account_disabled": "Ihr Konto ist deaktiviert. Bitte wenden Sie sich an Ihre Administration.",
+        "ldap_account_expired": "Ihr Konto ist abgelaufen. Bitte wenden Sie sich an Ihre Administration.",
+        "ldap_not_now": "Ihr Konto darf zu dieser Zeit nicht benutzt werden.",
+        "ldap_not_here": (
+            "Ihr Konto darf von hier aus nicht benutzt werden. Bitte wenden Sie sich an Ihre Administration."
+        ),
         "refused_title": "Sie sind nicht angemeldet",
         "again_button": "Noch einmal versuchen",
         # which way to log in
@@ -49,6 +61,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "Ihre E-Mail-Adresse",
         "login_email_button": "Weiter",
         "login_no_way": "Zu dieser Adresse ist keine Anmeldung bekannt. Bitte wählen Sie selbst eine aus.",
+        "way_ldap": "Ihr Benutzername und Passwort am Arbeitsplatz",
         "way_password_file": "Benutzername und Passwort",
         "way_trusted_header": "Anmeldung Ihrer Organisation",
         "way_jwt_handoff": "Portal Ihrer Organisation",

@@ -38,6 +38,14 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "Este inicio de sesión ha tardado demasiado, ya se ha completado o se ha empezado en otro navegador. "
             "Empiece de nuevo."
         ),
+        "ldap_password_expired": (
+            "Su contraseña ha caducado. Cámbiela en su lugar de trabajo e inicie sesión aquí después."
+        ),
+        "ldap_must_change_password": "Primero debe cambiar su contraseña. Cámbiela en su lugar de trabajo.",
+        "ldap_account_disabled": "Su cuenta está desactivada. Consulte a su administrador.",
+        "ldap_account_expired": "Su cuenta ha caducado. Consulte a su administrador.",
+        "ldap_not_now": "Su cuenta no se puede usar a esta hora.",
+        "ldap_not_here": "Su cuenta no se puede usar desde aquí. Consulte a su administrador.",
         "refused_title": "No ha iniciado sesión",
         "again_button": "Volver a intentarlo",
         # which way to log in
@@ -46,6 +54,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "Su dirección de correo electrónico",
         "login_email_button": "Continuar",
         "login_no_way": "No hay ninguna forma de iniciar sesión con esa dirección. Elija una de la lista.",
+        "way_ldap": "Su nombre de usuario y contraseña del trabajo",
         "way_password_file": "Nombre de usuario y contraseña",
         "way_trusted_header": "Inicio de sesión de su organización",
         "way_jwt_handoff": "Portal de su organización",

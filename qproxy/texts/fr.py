@@ -41,6 +41,16 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "Cette connexion a pris trop de temps, est déjà terminée ou a été commencée dans un autre navigateur. "
             "Veuillez recommencer."
         ),
+        "ldap_password_expired": (
+            "Votre mot de passe a expiré. Veuillez le changer sur votre poste de travail, puis vous connecter ici."
+        ),
+        "ldap_must_change_password": (
+            "Vous devez d’abord changer votre mot de passe. Veuillez le faire sur votre poste de travail."
+        ),
+        "ldap_account_disabled": "Votre compte est désactivé. Veuillez contacter votre administrateur.",
+        "ldap_account_expired": "Votre compte a expiré. Veuillez contacter votre administrateur.",
+        "ldap_not_now": "Votre compte ne peut pas être utilisé à cette heure.",
+        "ldap_not_here": "Votre compte ne peut pas être utilisé d’ici. Veuillez contacter votre administrateur.",
         "refused_title": "Vous n’êtes pas connecté",
         "again_button": "Réessayer",
         # which way to log in
@@ -49,6 +59,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "Votre adresse e-mail",
         "login_email_button": "Continuer",
         "login_no_way": "Aucun mode de connexion n’est prévu pour cette adresse. Veuillez en choisir un.",
+        "way_ldap": "Votre nom d’utilisateur et votre mot de passe professionnels",
         "way_password_file": "Nom d’utilisateur et mot de passe",
         "way_trusted_header": "Connexion de votre organisation",
         "way_jwt_handoff": "Portail de votre organisation",

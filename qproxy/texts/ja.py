@@ -38,6 +38,14 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "このログインは、時間がかかりすぎたか、すでに完了しているか、別のブラウザーで開始されたものです。"
             "最初からやり直してください。"
         ),
+        "ldap_password_expired": (
+            "パスワードの有効期限が切れています。職場でパスワードを変更してから、こちらでログインしてください。"
+        ),
+        "ldap_must_change_password": "先にパスワードの変更が必要です。職場でパスワードを変更してください。",
+        "ldap_account_disabled": "アカウントが無効になっています。管理者にお問い合わせください。",
+        "ldap_account_expired": "アカウントの有効期限が切れています。管理者にお問い合わせください。",
+        "ldap_not_now": "この時間帯はアカウントを利用できません。",
+        "ldap_not_here": "こちらからはアカウントを利用できません。管理者にお問い合わせください。",
         "refused_title": "ログインしていません",
         "again_button": "もう一度試す",
         # which way to log in
@@ -46,6 +54,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "メールアドレス",
         "login_email_button": "続ける",
         "login_no_way": "このメールアドレスに対応するログイン方法がありません。一覧から選択してください。",
+        "way_ldap": "職場のユーザー名とパスワード",
         "way_password_file": "ユーザー名とパスワード",
         "way_trusted_header": "所属組織のログイン",
         "way_jwt_handoff": "所属組織のポータル",

@@ -38,6 +38,12 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
             "Inloggningen tog för lång tid, är redan avslutad eller påbörjades i en annan webbläsare. Börja om från "
             "början."
         ),
+        "ldap_password_expired": "Ditt lösenord har gått ut. Byt det på jobbet och logga sedan in här.",
+        "ldap_must_change_password": "Du måste byta lösenord först. Byt det på jobbet.",
+        "ldap_account_disabled": "Ditt konto är inaktiverat. Kontakta din administratör.",
+        "ldap_account_expired": "Ditt konto har upphört att gälla. Kontakta din administratör.",
+        "ldap_not_now": "Ditt konto får inte användas vid den här tiden.",
+        "ldap_not_here": "Ditt konto får inte användas härifrån. Kontakta din administratör.",
         "refused_title": "Du är inte inloggad",
         "again_button": "Försök igen",
         # which way to log in
@@ -46,6 +52,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_email": "Din e-postadress",
         "login_email_button": "Fortsätt",
         "login_no_way": "Det finns ingen inloggning för den adressen. Välj en i listan.",
+        "way_ldap": "Ditt användarnamn och lösenord på jobbet",
         "way_password_file": "Användarnamn och lösenord",
         "way_trusted_header": "Din organisations inloggning",
         "way_jwt_handoff": "Din organisations portal",
