@@ -90,7 +90,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "totp_picture": "Bild für Ihre Authenticator-App (QR-Code)",
         "totp_key": "Schlüssel, falls Sie das Bild nicht scannen können",
         "totp_first_code": "Code, den die App anzeigt",
-        "recovery_title": "Bewahren Sie Ihre Wiederherstellungscodes auf",
+        "recovery_title": "Bewahren Sie diese Codes gut auf",
         "recovery_codes": (
             "Wenn Sie Ihr Telefon verlieren, können Sie sich mit jedem dieser Codes einmal statt mit der App anmelden. "
             "Sie werden nur jetzt angezeigt: Drucken Sie sie aus oder schreiben Sie sie auf und bewahren Sie sie "
