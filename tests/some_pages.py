@@ -57,6 +57,7 @@ def pages_in(look: Look, *failures: Failure) -> dict[str, Page]:
         "logout": logout_page(look, TOKEN),
         "logout again": logout_page(look, TOKEN, say("logout_token")),
         "logged out": logged_out_page(look, "/qproxy/login/sales"),
+        "leaving": logged_out_page(look, "/qproxy/login/sales", PROVIDER),
         **{one.word: failure_page(look, one, "abc123", html=True, login_url="/login") for one in failures},
     }
 

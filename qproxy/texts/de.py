@@ -66,6 +66,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "Anmeldung Ihrer Organisation",
         "way_jwt_handoff": "Portal Ihrer Organisation",
         "way_kerberos": "Anmeldung über Windows oder Kerberos",
+        "way_oidc": "Anmeldung über Ihre Organisation",
         "way_saml": "Anmeldung bei Ihrer Organisation",
         "sent_title": "Fast geschafft",
         "sent_text": "Weiter geht es mit der Anmeldung bei Ihrer Organisation.",
@@ -125,6 +126,10 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "logged_out_title": "Sie sind abgemeldet",
         "logged_out": "Ihre Sitzung in {product} ist beendet. Sie können dieses Fenster schließen.",
+        "logged_out_leaving": (
+            "Ihre Sitzung in {product} ist beendet. Nun wird auch die Anmeldung bei Ihrer Organisation beendet."
+        ),
+        "logged_out_leave_button": "Weiter",
         # failures
         "sentence_bad_request": "Die Anfrage war nicht verständlich.",
         "sentence_bad_target": "Die Adresse in der Anfrage kann nicht weitergegeben werden.",

@@ -59,6 +59,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "Inicio de sesión de su organización",
         "way_jwt_handoff": "Portal de su organización",
         "way_kerberos": "Inicio de sesión con Windows o Kerberos",
+        "way_oidc": "Cuenta de su organización",
         "way_saml": "Inicio de sesión en su organización",
         "sent_title": "Ya casi está",
         "sent_text": "El siguiente paso es el inicio de sesión de su organización.",
@@ -113,6 +114,8 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "logged_out_title": "Ha cerrado la sesión",
         "logged_out": "Su sesión de {product} ha terminado. Puede cerrar esta ventana.",
+        "logged_out_leaving": "Su sesión de {product} ha terminado. Ahora se cierra también la de su organización.",
+        "logged_out_leave_button": "Continuar",
         # failures
         "sentence_bad_request": "No se ha entendido la solicitud.",
         "sentence_bad_target": "La dirección de la solicitud no se puede transmitir.",

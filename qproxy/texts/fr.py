@@ -64,6 +64,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "Connexion de votre organisation",
         "way_jwt_handoff": "Portail de votre organisation",
         "way_kerberos": "Connexion par Windows ou Kerberos",
+        "way_oidc": "Compte de votre organisation",
         "way_saml": "Connexion auprès de votre organisation",
         "sent_title": "Vous y êtes presque",
         "sent_text": "L’étape suivante est la connexion auprès de votre organisation.",
@@ -126,6 +127,11 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "logged_out_title": "Vous êtes déconnecté",
         "logged_out": "Votre session {product} est terminée. Vous pouvez fermer cette fenêtre.",
+        "logged_out_leaving": (
+            "Votre session {product} est terminée. La connexion à votre organisation va maintenant prendre fin, elle "
+            "aussi."
+        ),
+        "logged_out_leave_button": "Continuer",
         # failures
         "sentence_bad_request": "La requête n’a pas été comprise.",
         "sentence_bad_target": "L’adresse de la requête ne peut pas être transmise.",

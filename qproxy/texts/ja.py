@@ -59,6 +59,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "所属組織のログイン",
         "way_jwt_handoff": "所属組織のポータル",
         "way_kerberos": "Windows または Kerberos でログイン",
+        "way_oidc": "所属組織のアカウント",
         "way_saml": "所属組織のシングルサインオン",
         "sent_title": "もう少しで完了です",
         "sent_text": "続いて、所属組織のログインに進みます。",
@@ -109,6 +110,8 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "logout_cross_site": "別のサイトからログアウトが要求されましたが、何も行っていません。ログアウトしますか？",
         "logged_out_title": "ログアウトしました",
         "logged_out": "{product} のセッションは終了しました。このウィンドウは閉じてもかまいません。",
+        "logged_out_leaving": "{product} のセッションは終了しました。続いて、所属組織のログインも終了します。",
+        "logged_out_leave_button": "続ける",
         # failures
         "sentence_bad_request": "リクエストを解釈できませんでした。",
         "sentence_bad_target": "リクエストのアドレスは転送できません。",

@@ -57,6 +57,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_trusted_header": "Din organisations inloggning",
         "way_jwt_handoff": "Din organisations portal",
         "way_kerberos": "Inloggning med Windows eller Kerberos",
+        "way_oidc": "Din organisations konto",
         "way_saml": "Inloggning hos din organisation",
         "sent_title": "Nästan klart",
         "sent_text": "Nästa steg är din organisations inloggning.",
@@ -106,6 +107,8 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "logout_cross_site": "En annan webbplats försökte logga ut dig, så ingenting har hänt. Vill du logga ut?",
         "logged_out_title": "Du är utloggad",
         "logged_out": "Din session i {product} är avslutad. Du kan stänga det här fönstret.",
+        "logged_out_leaving": "Din session i {product} är avslutad. Nu avslutas även din organisations inloggning.",
+        "logged_out_leave_button": "Fortsätt",
         # failures
         "sentence_bad_request": "Begäran gick inte att förstå.",
         "sentence_bad_target": "Adressen i begäran kan inte skickas vidare.",

@@ -46,7 +46,8 @@ async def visits(context: BrowserContext, look: Look, *names: str) -> AsyncItera
 
     async def answer(route: Route) -> None:
         headers, body = pages[unquote(route.request.url).removeprefix(HOST)]  # nothing else may be loaded
-        await route.fulfill(status=200, headers=dict(headers), body=body)
+        stays = {name: value for name, value in headers if name != "Refresh"}
+        await route.fulfill(status=200, headers=stays, body=body)
 
     page = await context.new_page()
     await page.route("**", answer)
