@@ -14,6 +14,7 @@ from qproxy.cli_keys import keys
 from qproxy.cli_sessions import sessions
 from qproxy.cli_users import users
 from qproxy.cli_whoami import whoami
+from qproxy.texts import TABLES
 
 BAD_CONFIG = 78
 
@@ -57,6 +58,14 @@ def schema(file: str) -> None:
     from qproxy.config.report import json_schema  # noqa: PLC0415
 
     click.echo(json.dumps(json_schema(file), indent=2))
+
+
+@main.command()
+@click.argument("language", type=click.Choice(list(TABLES)), default="en")
+def texts(language: str) -> None:
+    """Print all texts of qproxy's pages in a language, in the form that `pages.texts` has in server.yaml."""
+    lines = [f"  {word}: {json.dumps(text, ensure_ascii=False)}" for word, text in TABLES[language].items() if text]
+    click.echo("\n".join([f"{language}:", *lines]))
 
 
 @main.command()

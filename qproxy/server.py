@@ -45,7 +45,7 @@ from qproxy.web.administration import Administration
 from qproxy.web.internal import CalmLogger, Guard, internal_app
 from qproxy.web.internal_protocol import listen
 from qproxy.web.login import LoginTools
-from qproxy.web.look import Looks
+from qproxy.web.look import looks_of
 from qproxy.web.own_app import login_app
 from qproxy.web.own_pages import OwnPagesProtocol
 from qproxy.web.page_log import identify, logged
@@ -80,7 +80,7 @@ class Server:
         self.vps: dict[str, VirtualProxy] = {}
         self._closing = contextlib.AsyncExitStack()
         self._draining = False
-        self.looks = Looks()
+        self.looks = looks_of(config)
         self._look_at_certificates = 0.0
 
     async def start(self) -> None:

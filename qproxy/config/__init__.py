@@ -26,6 +26,7 @@ from qproxy.config.models import (
 )
 from qproxy.config.node_models import UpstreamTlsConfig
 from qproxy.config.oidc_models import OidcLogin
+from qproxy.config.page_models import PagesConfig
 from qproxy.config.store_models import RedisConfig, RedisTlsConfig, SessionsConfig
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "LoginConfig",
     "LoginPart",
     "OidcLogin",
+    "PagesConfig",
     "PasswordFileLogin",
     "PublicConfig",
     "RedisConfig",

@@ -18,6 +18,7 @@ from qproxy.config.login_rules import login_files, login_rules
 from qproxy.config.mapping_rules import mapping_rules
 from qproxy.config.models import Config, ServerConfig, VirtualProxyConfig
 from qproxy.config.parts import Part
+from qproxy.config.pictures import picture_files
 from qproxy.config.rules import SERVER, Finding, rules_between, server_rules, vp_rules
 from qproxy.config.vouched_rules import vouched_with_server
 from qproxy.config.words import explain
@@ -117,6 +118,7 @@ def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: d
     if server:
         yield from server_rules(server)
         yield from server_files(server, now) if now else ()
+        yield from picture_files(SERVER, server.pages) if now else ()
     for vp in vps:
         yield from vp_rules(vp)
         yield from login_rules(vp)
@@ -124,6 +126,7 @@ def _findings(server: ServerConfig | None, vps: list[VirtualProxyConfig], now: d
         yield from mapping_rules(vp)
         yield from vp_files(vp, now) if now else ()
         yield from login_files(vp, now) if now else ()
+        yield from picture_files(vp.name, vp.pages) if now else ()
 
 
 def _problems(documents: Mapping[str, Document], findings: Iterable[Finding], *, warnings: bool) -> list[Problem]:

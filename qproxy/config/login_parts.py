@@ -1,6 +1,6 @@
 """What all ways to log in may say in a virtual proxy's file. Only shapes, as in `models`; no method is known here."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,6 +11,7 @@ from qproxy.config.parts import Part
 
 Line = Annotated[str, AfterValidator(check_line)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
+Icon = Literal["building", "desktop", "door", "globe", "id-card", "key", "person", "phone", "shield"]
 
 
 class HintConfig(Part):
@@ -26,7 +27,7 @@ class LoginPart(Part):
     method: str = Field(description="Which way to log in.")
     id: Id | None = Field(default=None, description="Its name in URLs and logs; by default that of the method.")
     name: Line | None = Field(default=None, description="What the login page calls it.")
-    icon: Line | None = Field(default=None, description="The picture beside that name, one of our own.")
+    icon: Icon | None = Field(default=None, description="The picture beside that name, one of our own.")
     hint: HintConfig = Field(default=HintConfig(), description="For whom it is chosen without asking.")
     listed: Flag = Field(default=True, description="Whether the login page offers it; false: by a hint alone.")
 

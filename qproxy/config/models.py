@@ -47,6 +47,7 @@ from qproxy.config.names import (
     check_user_directory,
 )
 from qproxy.config.node_models import HealthConfig, Nodes, PoolConfig, UpstreamTlsConfig, Wait
+from qproxy.config.page_models import PagesConfig
 from qproxy.config.parts import LifetimeConfig, Part
 from qproxy.config.qlik_models import Mode, QpsApiConfig
 from qproxy.config.store_models import SessionsConfig
@@ -175,6 +176,7 @@ class ServerConfig(Part):
     trusted_proxies: Networks = Field(default=(), description="Whose X-Forwarded-For is believed.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="How much one or all may take.")
     timeouts: TimeoutsConfig = Field(default=TimeoutsConfig(), description="How long each step may take.")
+    pages: PagesConfig = Field(default=PagesConfig(), description="How the login and failure pages look.")
     workers: WorkerCount = Field(default=1, description="Processes that serve; auto: as many as there are cores.")
 
 
@@ -213,6 +215,9 @@ class VirtualProxyConfig(Part):
     )
     attributes_cap: AttributeBytes = Field(default=12288, description="Most bytes of them.")
     internal_names: HostNames = Field(default=(), description="Other names of the nodes in redirects.")
+    pages: PagesConfig = Field(
+        default=PagesConfig(), description="How this virtual proxy's pages look, where it is otherwise."
+    )
     pool: PoolConfig = Field(default=PoolConfig(), description="Connections to the Qlik nodes.")
     health: HealthConfig = Field(default=HealthConfig(), description="How it is found out which nodes are up.")
     wait_for_qlik: Wait = Field(

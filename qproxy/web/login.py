@@ -252,7 +252,8 @@ class LoginFlow:
         relogin = visit.texts["login_relogin"] if visit.state.relogin else ""
         step = self._transactions.seal(visit.state, ask.keep, visit.bound) if ask.keep else ""
         other = self._again(replace(visit, way=None)) if len(visit.desk.ways) > 1 else ""
-        return with_binding(asked(visit, status, ask, Extras(text or ask.message or relogin, step, other)), visit.guard)
+        extras = Extras(text or ask.message or relogin, step, other, bool(text))
+        return with_binding(asked(visit, status, ask, extras), visit.guard)
 
     async def _challenged(self, visit: Visit, challenge: Challenge) -> web.Response:
         """A browser that cannot answer shows the page: of the one other way if it is a form, else the choice."""

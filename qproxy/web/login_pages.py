@@ -13,6 +13,7 @@ from qproxy.auth.method import Ask, Send
 from qproxy.auth.way import Way
 from qproxy.web import pages
 from qproxy.web.desk import LoginDesk
+from qproxy.web.icons import icon_of
 from qproxy.web.own_pages import page, see_other
 from qproxy.web.visit import LAST_WAY, Visit, login_path
 
@@ -22,11 +23,13 @@ REMEMBERED: Final = 365 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """Of a form: a message, the sealed step that it brings back, the address of the choice ("" where there is none)."""
+    """Of a form: a message, the sealed step that it brings back, the address of the choice ("" where there is none);
+    whether the message is a refusal."""
 
     message: str
     step: str
     other: str
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,14 @@ def asked(visit: Visit, status: int, ask: Ask, extras: Extras) -> web.Response:
         button=ask.button,
         other=extras.other,
         shown=ask.shown,
+        refused=extras.refused,
     )
     return page(status, pages.login_page(visit.look, form, frame_ancestors=visit.desk.frame_ancestors))
 
 
 def picker(visit: Visit, status: int, choices: Sequence[tuple[Way, str]], message: str) -> web.Response:
     by_email = any(way.email_domains for way in visit.desk.ways)
-    listed = [pages.Choice(titled(visit, way), way.icon or way.kind, address) for way, address in choices]
+    listed = [pages.Choice(titled(visit, way), icon_of(way.icon, way.kind), address) for way, address in choices]
     shown = pages.Picker(listed, visit.guard.token, message, by_email)
     return page(status, pages.picker_page(visit.look, shown, frame_ancestors=visit.desk.frame_ancestors))
 

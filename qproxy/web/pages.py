@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from qproxy.auth.method import Field, Shown
 from qproxy.errors import Failure
@@ -27,7 +28,8 @@ RELOAD_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the login page shows; `message` is plain text, `typed` the user name to keep."""
+    """What the login page shows; `message` is plain text, `typed` the user name to keep. `refused`: the message says
+    what was wrong with what was typed."""
 
     fields: tuple[Field, ...]
     token: str
@@ -39,12 +41,13 @@ class Form:
     button: str = ""
     other: str = ""
     shown: tuple[Shown, ...] = ()
+    refused: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     title: str
-    icon: str
+    icon: Markup
     address: str
 
 

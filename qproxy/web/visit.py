@@ -17,11 +17,11 @@ from qproxy.auth.method import Keep, LoginRequest
 from qproxy.auth.way import Way
 from qproxy.model import Session
 from qproxy.routing import OWN
+from qproxy.texts import Texts
 from qproxy.web.desk import Caller, LoginDesk, LoginEvent, origin
 from qproxy.web.form_guard import FormGuard, cookie_values
 from qproxy.web.look import LOOK, Look
 from qproxy.web.own_pages import CALLER
-from qproxy.web.texts import Texts
 
 TARGET_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 LONGEST_SHOWN_NAME: Final = 128

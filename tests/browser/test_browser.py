@@ -8,21 +8,10 @@ from typing import Any
 import pytest
 from a_site import APP, Site, site
 from login_site import PASSWORD
-from needs import require
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from qproxy.auth import totp, users
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SHEET = f"/sales/sense/app/{APP}/sheet/overview/state/analysis"
 
 OPENS_SOCKET = """url => new Promise(done => {
@@ -32,15 +21,6 @@ OPENS_SOCKET = """url => new Promise(done => {
 })"""
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    require("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

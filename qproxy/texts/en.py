@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from qproxy.errors import Failure
+
 TEXTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "product": "Qlik Sense",
+        "footer": "",
+        "support": "",
         "error_prefix": "Error: ",
         # the form
         "login_title": "Log in",
@@ -14,7 +18,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "login_again_button": "Log in again",
         "name": "User name",
         "password": "Password",
-        "login_relogin": "Qlik Sense did not accept your last session. Please log in once more.",
+        "login_relogin": "{product} did not accept your last session. Please log in once more.",
         "login_token": (
             "This page could not be matched to your browser. Please try again. If it happens again, allow cookies "
             "for this site."
@@ -25,7 +29,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "throttled": "There were too many tries. Please wait before the next one.",
         "busy": "Many people are logging in at this moment. Please try again in a few seconds.",
         "unavailable": "Logging in is not possible at the moment. Please tell your administrator.",
-        "denied": "You are not allowed to use Qlik Sense here. Your administrator can tell you why.",
+        "denied": "You are not allowed to use {product} here. Your administrator can tell you why.",
         "rejected": (
             "What came back from your organisation's login could not be trusted, so nobody was logged in. Please begin "
             "again."
@@ -52,6 +56,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "way_jwt_handoff": "Your organisation's portal",
         "way_kerberos": "Windows or Kerberos sign-in",
         "way_oidc": "Company login",
+        "way_saml": "Your organisation's login",
         "sent_title": "Almost there",
         "sent_text": "Your organisation's login is the next step.",
         "sent_button": "Continue",
@@ -96,21 +101,22 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         # logging out
         "logout_title": "Log out",
-        "logout_question": "Do you want to log out of Qlik Sense?",
+        "logout_question": "Do you want to log out of {product}?",
         "logout_button": "Log out",
         "logout_token": "This page could not be matched to your browser. Please press the button once more.",
         "logout_cross_site": "Another site asked to log you out, so nothing was done. Do you want to log out?",
         "logged_out_title": "You are logged out",
-        "logged_out": "Your Qlik Sense session has ended. You can close this window.",
-        "logged_out_leaving": "Your Qlik Sense session has ended. Now your organisation's login ends, too.",
+        "logged_out": "Your {product} session has ended. You can close this window.",
+        "logged_out_leaving": "Your {product} session has ended. Now your organisation's login ends, too.",
         "logged_out_leave_button": "Continue",
-        # failures: a title by blame, and what a person can do by word or by blame
+        # failures: what happened, a title by word or blame, and what a person can do by word or by blame
+        **{f"sentence_{one.word}": one.sentence.replace("Qlik Sense", "{product}") for one in Failure},
         "title_browser": "This did not work",
-        "title_upstream": "Qlik Sense did not answer",
+        "title_upstream": "{product} did not answer",
         "title_qproxy": "This did not work",
-        "title_upstream_refused": "Qlik Sense is restarting",
+        "title_upstream_refused": "{product} is restarting",
         "title_shutting_down": "One moment, please",
-        "title_session_not_accepted": "Qlik Sense does not accept your session",
+        "title_session_not_accepted": "{product} does not accept your session",
         "title_not_logged_in": "Please log in",
         "title_unknown_path": "Nothing here",
         "advice_browser": "Go back and try again. If you followed a link, the link may be wrong.",
@@ -120,7 +126,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "advice_upstream_connect_timeout": "This page tries again by itself every few seconds. You stay logged in.",
         "advice_shutting_down": "This page tries again by itself every few seconds. You stay logged in.",
         "advice_session_not_accepted": (
-            "You are logged in, but Qlik Sense asked who you are again. Logging in again may help; if not, give your "
+            "You are logged in, but {product} asked who you are again. Logging in again may help; if not, give your "
             "administrator the number below: the log says what to check in the QMC."
         ),
         "advice_cookie_conflict": "Close all windows of this browser, open it again and log in.",
