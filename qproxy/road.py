@@ -156,11 +156,12 @@ class Road:
         vp: VirtualProxy | None,
         login: str | None = None,
     ) -> Answer:
-        accepted = headers.accepted_languages(head.crossing) if head is not None else ""
+        html = head is not None and is_navigation(head)  # programs are not spoken to in a person's language
+        accepted = headers.accepted_languages(head.crossing) if html and head is not None else ""
         lines, body = self._around.failure_page(vp.name if vp is not None else "", accepted)(
             failure,
             request_id,
-            html=head is not None and is_navigation(head),
+            html=html,
             login_url=login,
             frame_ancestors=vp.frame_ancestors if vp is not None else (),
         )

@@ -45,7 +45,7 @@ class Looks:
 
     def of(self, vp: str, accepted: str) -> Look:
         """`vp` "" or unknown: that of the host. `accepted`: the browser's Accept-Language, "" for none."""
-        return self._vps.get(vp, self._host)[best(accepted, LANGUAGES)]
+        return self._vps.get(vp, self._host)[best(accepted, LANGUAGES) if accepted else LANGUAGES[0]]
 
 
 def looks_of(config: Config) -> Looks:
