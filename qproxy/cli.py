@@ -12,6 +12,7 @@ import click
 from qproxy import __version__, builds
 from qproxy.cli_keys import keys
 from qproxy.cli_sessions import sessions
+from qproxy.cli_throttle import throttle
 from qproxy.cli_users import users
 from qproxy.cli_whoami import whoami
 from qproxy.texts import TABLES
@@ -138,6 +139,7 @@ def sim(context: click.Context, /, file: Path | None, **options: Any) -> None:
 
 
 main.add_command(sessions)
+main.add_command(throttle)
 main.add_command(keys)
 main.add_command(users)
 main.add_command(whoami)

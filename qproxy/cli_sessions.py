@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from qproxy.console.asking import Console
 
 
-def _refuse_empty(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def refuse_empty(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """An empty variable of a script must not mean more sessions than were meant."""
     if value == "":
         raise click.BadParameter("is empty")
@@ -20,11 +20,11 @@ def _refuse_empty(_: click.Context, __: click.Parameter, value: str | None) -> s
 
 DIRECTORY = click.argument("directory", type=click.Path(path_type=Path), default=Path("config"))
 USER = click.option(
-    "--user", callback=_refuse_empty, metavar=r"'DIR\id'", help="Only sessions of this user; quote the backslash."
+    "--user", callback=refuse_empty, metavar=r"'DIR\id'", help="Only sessions of this user; quote the backslash."
 )
-VP = click.option("--vp", callback=_refuse_empty, metavar="NAME", help="Only sessions of this virtual proxy.")
+VP = click.option("--vp", callback=refuse_empty, metavar="NAME", help="Only sessions of this virtual proxy.")
 HASH = click.option(
-    "--id", "digits", callback=_refuse_empty, metavar="HASH", help="The session of this short hash, as a list shows it."
+    "--id", "digits", callback=refuse_empty, metavar="HASH", help="The session of this short hash, as a list shows it."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 
@@ -51,8 +51,8 @@ def list_(context: click.Context, directory: Path, user: str | None, vp: str | N
     """List who is logged in."""
     from qproxy.console.printing import print_json, print_sessions  # noqa: PLC0415
 
-    with _asking(context, directory) as console:
-        found = console.many("GET", **_said(user=user, vp=vp))
+    with asking(context, directory) as console:
+        found = console.many("GET", **said(user=user, vp=vp))
         (print_json if as_json else print_sessions)(found)
 
 
@@ -68,11 +68,11 @@ def show(context: click.Context, /, directory: Path, **options: Any) -> None:
     from qproxy.console.printing import print_json, print_session  # noqa: PLC0415
 
     _require(options["user"] or options["digits"], "--user or --id")
-    with _asking(context, directory) as console:
+    with asking(context, directory) as console:
         if options["digits"]:
-            found = iter([console.one("GET", options["digits"], **_said(user=options["user"], vp=options["vp"]))])
+            found = iter([console.one("GET", options["digits"], **said(user=options["user"], vp=options["vp"]))])
         else:
-            found = console.many("GET", attributes="true", **_said(user=options["user"], vp=options["vp"]))
+            found = console.many("GET", attributes="true", **said(user=options["user"], vp=options["vp"]))
         _each(context, found, (lambda session: print_json([session])) if options["as_json"] else print_session)
 
 
@@ -97,12 +97,12 @@ def end(context: click.Context, /, directory: Path, **options: Any) -> None:
     where = f"on {options['vp']}" if options["vp"] else "on every virtual proxy"
     if options["everybody"] and not options["yes"]:
         click.confirm(f"End every session {where}?", abort=True, err=True)
-    with _asking(context, directory) as console:
+    with asking(context, directory) as console:
         if options["digits"]:
-            ended = iter([console.one("DELETE", options["digits"], **_said(user=options["user"], vp=options["vp"]))])
+            ended = iter([console.one("DELETE", options["digits"], **said(user=options["user"], vp=options["vp"]))])
         else:
             wanted = {"all": "true"} if options["everybody"] else {"user": options["user"]}
-            ended = console.many("DELETE", **wanted, **_said(vp=options["vp"]))
+            ended = console.many("DELETE", **wanted, **said(vp=options["vp"]))
         tell: Callable[[dict[str, Any]], object] = lambda session: click.echo(f"ended {name_of(session)}")  # noqa: E731
         _each(context, ended, (lambda session: print_json([session])) if options["as_json"] else tell)
 
@@ -117,7 +117,7 @@ def _each(context: click.Context, found: Iterator[dict[str, Any]], tell: Callabl
         context.exit(1)
 
 
-def _said(**options: str | None) -> dict[str, str]:
+def said(**options: str | None) -> dict[str, str]:
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -127,7 +127,7 @@ def _require(said: object, options: str) -> None:
 
 
 @contextmanager
-def _asking(context: click.Context, directory: Path) -> Iterator["Console"]:
+def asking(context: click.Context, directory: Path) -> Iterator["Console"]:
     """What goes wrong is one line on stderr, and the exit status."""
     from qproxy.config.load import load  # noqa: PLC0415 - `qproxy --help` should not wait for pydantic
     from qproxy.console.asking import BAD_CONFIG, Console, NotDone  # noqa: PLC0415

@@ -105,6 +105,7 @@ class Server:
         await self.store.check()
         self.sessions = self._sessions()
         self._supplies = Supplies(server.public, self.clock, self.store.notes(self.clock), Passwords())
+        self._guesses = Guesses(time.monotonic, self.clock, self._supplies.notes, self.worker.shared.tries)
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         for vp in self.vps.values():
@@ -175,7 +176,7 @@ class Server:
         status = Status(self.numbers, readiness(self))
         signatures = Signatures(self.keys.configured, self.clock, self.worker.shared.nonces)
         self.keys.tell(signatures.use_keys)
-        administration = Administration(self.vps, signatures, self.observer, self.clock)
+        administration = Administration(self.vps, signatures, self.observer, self.clock, self._guesses)
         app = internal_app(guard, self.module, status, administration)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -195,8 +196,7 @@ class Server:
         login_keys = LoginKeys(self.keys.current)
         self.keys.tell(login_keys.use_keys)
         transactions = Transactions(login_keys, self._supplies.notes, self.clock)
-        guesses = Guesses(time.monotonic, self.clock, self._supplies.notes, self.worker.shared.tries)
-        pages = login_app(self.vps, LoginTools(login_keys, transactions, guesses), identify, self.looks)
+        pages = login_app(self.vps, LoginTools(login_keys, transactions, self._guesses), identify, self.looks)
         pages.middlewares.insert(0, logged(self.observer, self.clock))
         runner = web.AppRunner(pages, access_log=None)
         await runner.setup()

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from qproxy.auth.guesses import Guesses
+from qproxy.auth.way import Way
 from qproxy.model import Attributes, End, Lifetime, Session, User
 from qproxy.observe import LogTargets, Metrics, Observer
 from qproxy.sessions.front import Sessions
@@ -44,6 +46,7 @@ class SessionsDesk:
     sessions: Sessions
     clock: Clock
     attribute_cap: int = 8000
+    ways: Sequence[Way] = ()
     ended: list[tuple[str, End]] = field(default_factory=list)
 
     async def find(self, session_id: str) -> Session | None:
@@ -92,6 +95,7 @@ class Site:
     observer: Observer
     module: SessionModule
     checks: dict[str, Check]
+    guesses: Guesses
     key: bytes = field(default_factory=lambda: os.urandom(32))
     port: int = 0
     tls: ssl.SSLContext | None = None
@@ -144,7 +148,15 @@ def make_site(log_folder: str, cap: int = 10_000) -> Site:
     sessions = Sessions(store, lifetimes, clock, QlikMade(cap=cap))
     desks = {name: SessionsDesk(name, sessions, clock) for name in lifetimes}
     observer = Observer(LogTargets("off", f"{log_folder}/audit.log"), Metrics(tuple(desks)), clock)
-    return Site(desks, store, clock, observer, SessionModule(desks, observer, clock), {})
+    return Site(
+        desks,
+        store,
+        clock,
+        observer,
+        SessionModule(desks, observer, clock),
+        {},
+        Guesses(clock, clock, store.notes(clock)),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -157,7 +169,7 @@ async def running(
     guard = Guard(allowed, tls is not None, site.observer, site.clock)
     status = Status(site.observer.metrics, site.checks, within=0.2)
     signatures = Signatures([site.key], site.clock)
-    administration = Administration(site.desks, signatures, site.observer, site.clock)
+    administration = Administration(site.desks, signatures, site.observer, site.clock, site.guesses)
     app = internal_app(guard, site.module, status, administration)
     runner = web.AppRunner(app, access_log=None, logger=CalmLogger())
     await runner.setup()

@@ -329,3 +329,19 @@ async def test_a_caller_that_goes_away_stops_it_without_an_error(site: Site, tmp
     await eventually(lambda: audit_lines(tmp_path, "administration"))
     (line,) = audit_lines(tmp_path, "administration")
     assert line["complete"] is False
+
+
+# --- who has to wait ---
+
+
+@pytest.mark.parametrize("query", ["", "?name=", "?all=yes", "?name=ann&all=true", "?everybody=true"])
+async def test_whom_to_let_try_again_must_be_clear(site: Site, query: str) -> None:
+    reply = await site.administer("DELETE", f"throttle{query}")
+    assert reply.status == 400
+    assert (await site.administer("GET", "throttle")).status == 405
+
+
+async def test_a_cleared_wait_is_in_the_audit_log(site: Site, tmp_path: Path) -> None:
+    assert (await site.administer("DELETE", "throttle?name=ann")).status == 200
+    assert (await site.administer("DELETE", "throttle?address=192.0.2.7")).status == 200
+    assert [line["action"] for line in audit_lines(tmp_path, "administration")] == ["throttle_clear"] * 2

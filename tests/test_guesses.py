@@ -98,3 +98,28 @@ async def test_different_judges_count_apart(guesses: Guesses) -> None:
         await guesses.take("one", HERE, "ann")
     assert await guesses.take("one", HERE, "ann") > 0
     assert await guesses.take("other", HERE, "ann") == 0
+
+
+async def test_an_administrator_lets_a_name_try_again_from_wherever(guesses: Guesses) -> None:
+    for number in range(NAME.free + 5):
+        await guesses.take("s", far(number), "ann")
+    for _ in range(PAIR.free):
+        await guesses.take("s", HERE, "bob")
+    guesses.clear_name("s", "ann")
+    assert await guesses.take("s", far(0), "ann") == 0
+    assert await guesses.take("s", HERE, "bob") > 0
+
+
+async def test_an_administrator_lets_a_network_try_again(guesses: Guesses) -> None:
+    for number in range(NETWORK.free):
+        await guesses.take("s", HERE, f"user{number}")
+    assert await guesses.take("s", HERE, "ann") > 0
+    guesses.clear_network("s", HERE)
+    assert await guesses.take("s", HERE, "ann") == 0
+
+
+async def test_an_administrator_lets_everybody_try_again(guesses: Guesses) -> None:
+    for _ in range(PAIR.free):
+        await guesses.take("s", HERE, "ann")
+    guesses.clear_all()
+    assert await guesses.take("s", HERE, "ann") == 0

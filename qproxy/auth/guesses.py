@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from qproxy.auth.throttle import Throttle
+from qproxy.auth.throttle import TRIES, Throttle
 from qproxy.clients import network_of
 from qproxy.notes import Notes
-from qproxy.shared_memory import TRIES_BYTES, Section
+from qproxy.shared_memory import TRIES_BYTES, Section, Table
 
 USUAL_SECONDS: Final = 30 * 86400.0
 """So long a network stays a usual one of a name after a login."""
+ROOM: Final = 10_000
 _ANY: Final = "\0any"
 """No name holds it."""
 
@@ -40,9 +41,11 @@ class Guesses:
     def __init__(
         self, clock: Callable[[], float], wall: Callable[[], float], notes: Notes, section: Section | None = None
     ) -> None:
+        self._clock = clock
         self._wall = wall
         self._notes = notes
-        section = section or Section.private(TRIES_BYTES)
+        self._section = section = section or Section.private(TRIES_BYTES)
+        self._cleared = Table(section, TRIES, ROOM)
         self._pairs, self._networks, self._names = (
             Throttle(clock, section=section, place=place, free=limits.free, longest=limits.longest)
             for place, limits in (("pair", PAIR), ("network", NETWORK), ("name", NAME))
@@ -53,16 +56,17 @@ class Guesses:
 
         `scope` tells those apart who judge different people. Raises StoreUnavailable.
         """
-        wait = self._pairs.take(address, _key(scope, name))
+        key = self._key(scope, name)
+        wait = self._pairs.take(address, key)
         if wait > 0:
             return wait
         wait = self._networks.take(address, _key(scope, _ANY))
         if wait > 0:
-            self._pairs.give_back(address, _key(scope, name))
+            self._pairs.give_back(address, key)
             return wait
-        wait = self._names.take(_ANY, _key(scope, name))
+        wait = self._names.take(_ANY, key)
         if wait > 0 and await self._notes.look(_usual(scope, address, name)) is None:
-            self._pairs.give_back(address, _key(scope, name))
+            self._pairs.give_back(address, key)
             self._networks.give_back(address, _key(scope, _ANY))
             return wait
         return 0.0
@@ -70,18 +74,40 @@ class Guesses:
     async def forgive(self, scope: str, address: str, name: str) -> None:
         """The try was right: the pair starts afresh, and this is one of the name's usual networks from now on. What
         the network and the name did otherwise stays counted: an account of one's own buys no guesses at others."""
-        self._pairs.forgive(address, _key(scope, name))
+        self._pairs.forgive(address, self._key(scope, name))
         self._give_back_others(scope, address, name)
         await self._notes.put(_usual(scope, address, name), b"", self._wall() + USUAL_SECONDS)
 
     def give_back(self, scope: str, address: str, name: str) -> None:
         """The try could not be judged: it does not count."""
-        self._pairs.give_back(address, _key(scope, name))
+        self._pairs.give_back(address, self._key(scope, name))
         self._give_back_others(scope, address, name)
+
+    # what an administrator clears
+
+    def clear_name(self, scope: str, name: str) -> None:
+        """Nobody has to wait for that name any more, from whichever network: all counts of it are left behind."""
+        key = self._cleared.key("cleared", scope, name)
+        with self._cleared.alone():
+            found = self._cleared.get(key)
+            self._cleared.put(key, (found[0] + 1 if found else 1, self._clock(), 0.0), lambda other: other[0])
+
+    def clear_network(self, scope: str, address: str) -> None:
+        """What it did to many names; a name that was tried from there waits on."""
+        self._networks.forgive(address, _key(scope, _ANY))
+
+    def clear_all(self) -> None:
+        with self._cleared.alone():
+            self._section.memory[:] = bytes(len(self._section.memory))
+
+    def _key(self, scope: str, name: str) -> str:
+        """With how often it was cleared: which networks tried a name is not known, so they cannot be gone through."""
+        found = self._cleared.get(self._cleared.key("cleared", scope, name))
+        return f"{_key(scope, name)}\0{found[0] if found else 0}"
 
     def _give_back_others(self, scope: str, address: str, name: str) -> None:
         self._networks.give_back(address, _key(scope, _ANY))
-        self._names.give_back(_ANY, _key(scope, name))
+        self._names.give_back(_ANY, self._key(scope, name))
 
 
 def _key(scope: str, name: str) -> str:

@@ -71,12 +71,12 @@ class Console:
 
     def one(self, method: str, digits: str, **query: str) -> dict[str, Any]:
         """The session whose hash begins so, as the running qproxy shows it."""
-        with self._asked(method, f"/{digits}", query, PATIENCE_FOR_ONE) as response:
+        with self._asked(method, f"sessions/{digits}", query, PATIENCE_FOR_ONE) as response:
             return self._session(_object(response.read()))
 
     def many(self, method: str, **query: str) -> Iterator[dict[str, Any]]:
         """Sessions as they come; raises NotDone behind the last one if they are not all."""
-        with self._asked(method, "", query) as response:
+        with self._asked(method, "sessions", query) as response:
             while line := _line_of(response):
                 fields = _object(line)
                 if "complete" in fields:
@@ -87,6 +87,11 @@ class Console:
                 yield self._session(fields)
         raise NotDone("the answer was cut off: qproxy was stopped, or the connection broke", UNREACHABLE)
 
+    def clear_throttle(self, **query: str) -> None:
+        with self._asked("DELETE", "throttle", query) as response:
+            if "cleared" not in _object(response.read()):
+                raise NotDone(f"{self._door} does not answer as qproxy does", UNREACHABLE)
+
     def _session(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "session" not in fields:
             raise NotDone(f"{self._door} does not answer as qproxy does", UNREACHABLE)
@@ -96,7 +101,7 @@ class Console:
     def _asked(
         self, method: str, path: str, query: Mapping[str, str], patience: float = PATIENCE
     ) -> Iterator[HTTPResponse]:
-        target = f"/{MOUNT}/sessions{path}" + (f"?{urlencode(query)}" if query else "")
+        target = f"/{MOUNT}/{path}" + (f"?{urlencode(query)}" if query else "")
         authorization = signed(self._keys, method, target, time.time())
         with closing(HTTPConnection(self._door.name, self._door.port)) as connection:
             try:

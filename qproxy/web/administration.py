@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from qproxy.auth.guesses import Guesses
+from qproxy.auth.way import Way
 from qproxy.model import End, Session, User, long_hash
 from qproxy.observe import Observer
 from qproxy.sessions.front import Sessions
@@ -50,14 +52,23 @@ class Desk(Protocol):
 
     def sockets_of(self, session_id: str) -> int: ...
 
+    @property
+    def ways(self) -> Sequence[Way]: ...
+
 
 class Administration:
     """`desks` by name; looked at on each call, so a reload may change it in place."""
 
     def __init__(
-        self, desks: Mapping[str, Desk], signatures: Signatures, observer: Observer, clock: Callable[[], float]
+        self,
+        desks: Mapping[str, Desk],
+        signatures: Signatures,
+        observer: Observer,
+        clock: Callable[[], float],
+        guesses: Guesses,
     ) -> None:
         self._desks = desks
+        self._guesses = guesses
         self._signatures = signatures
         self._observer = observer
         self._clock = clock
@@ -90,6 +101,8 @@ class Administration:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         first, _, digits = request.match_info["rest"].partition("/")
+        if (first, digits) == ("throttle", ""):
+            return self._throttle(request)
         if first != "sessions":
             return _refusal(404, "there is nothing at this address")
         wish = read_wish(digits, request.query.items())
@@ -107,6 +120,26 @@ class Administration:
             case "DELETE", _:
                 return await self._one(request, "end", wish)
         return _refusal(405, "method not allowed", {"Allow": "GET, DELETE"})
+
+    def _throttle(self, request: web.Request) -> web.Response:
+        """DELETE, with one of name=, address= and all=true: who has to wait for a login need not wait any more."""
+        if request.method != "DELETE":
+            return _refusal(405, "method not allowed", {"Allow": "DELETE"})
+        said = dict(request.query)
+        scopes = {way.method.scope for desk in self._desks.values() for way in desk.ways}
+        match said:
+            case {"name": str(name), **rest} if name and not rest:
+                for scope in scopes:
+                    self._guesses.clear_name(scope, name.strip().casefold())
+            case {"address": str(address), **rest} if address and not rest:
+                for scope in scopes:
+                    self._guesses.clear_network(scope, address)
+            case {"all": "true", **rest} if not rest:
+                self._guesses.clear_all()
+            case _:
+                raise BadWish("say who need not wait any more: name=NAME, address=ADDRESS, or all=true")
+        self._observer.audit("administration", action="throttle_clear", client=peer_of(request), **said)
+        return _json(200, {"cleared": said})
 
     # One session by its hash
 

@@ -98,3 +98,26 @@ async def test_a_session_that_the_asked_worker_does_not_know_ends_as_well(runnin
     assert await worker.find("sales", session.id) is None
     await worker.stop()
     await store.close()
+
+
+async def guessed(running: ProcessSite) -> int:
+    person = running.browser()
+    form = await running.form(person, "/qproxy/login/sales") | {"name": "ann", "password": "wrong"}
+    async with person.post(running.url("/qproxy/login/sales"), data=form, allow_redirects=False) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize("words", [["--name", "ANN"], ["--all"]])
+async def test_an_administrator_lets_somebody_try_again(running: ProcessSite, words: list[str]) -> None:
+    assert [await guessed(running) for _ in range(6)] == [403] * 5 + [429]
+    async with command("throttle", "clear", str(running.directory), *words) as asked:
+        assert (await asked.ended(30), asked.said.decode().strip()) == (0, "cleared")
+    await running.log_in(running.browser())
+    audit = (running.directory / "audit.log").read_text()
+    assert "throttle_clear" in audit
+
+
+async def test_whom_to_let_try_again_must_be_said_once(running: ProcessSite) -> None:
+    for words in ([], ["--all", "--name", "ann"], ["--name", ""]):
+        async with command("throttle", "clear", str(running.directory), *words) as asked:
+            assert await asked.ended(30) == 2
