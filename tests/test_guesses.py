@@ -123,3 +123,12 @@ async def test_an_administrator_lets_everybody_try_again(guesses: Guesses) -> No
         await guesses.take("s", HERE, "ann")
     guesses.clear_all()
     assert await guesses.take("s", HERE, "ann") == 0
+
+
+async def test_an_office_behind_one_address_keeps_nobody_out_who_was_in_before(guesses: Guesses) -> None:
+    await guesses.take("s", HERE, "ann")
+    await guesses.forgive("s", HERE, "ann")
+    for number in range(NETWORK.free + 3):
+        await guesses.take("s", HERE, f"colleague{number}")
+    assert await guesses.take("s", HERE, "a new colleague") > 0
+    assert await guesses.take("s", HERE, "ann") == 0

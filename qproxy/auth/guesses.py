@@ -1,8 +1,9 @@
 """Whether somebody may try a name now: guesses are counted by pair of network and name, by network, and by name.
 
 A pair waits longest, for that is where guessing shows. A network that tries many names, and a name that many networks
-try, wait too, but the latter never long, and not at all for a network from which that very name logged in before: so
-strangers cannot lock a person out. Counted before a password is judged, in memory that all workers see.
+try, wait too, the latter never long; but neither concerns a name in a network from which it logged in before: strangers
+cannot lock a person out, nor colleagues an office behind one address. Counted before a password is judged, in memory
+that all workers see.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class Limits:
 
 
 PAIR: Final = Limits(5, 900.0)
-NETWORK: Final = Limits(50, 300.0)
+NETWORK: Final = Limits(100, 300.0)
 NAME: Final = Limits(20, 60.0)
 
 
@@ -60,16 +61,16 @@ class Guesses:
         wait = self._pairs.take(address, key)
         if wait > 0:
             return wait
-        wait = self._networks.take(address, _key(scope, _ANY))
-        if wait > 0:
-            self._pairs.give_back(address, key)
-            return wait
-        wait = self._names.take(_ANY, key)
-        if wait > 0 and await self._notes.look(_usual(scope, address, name)) is None:
-            self._pairs.give_back(address, key)
+        by_network, by_name = self._networks.take(address, _key(scope, _ANY)), self._names.take(_ANY, key)
+        wait = max(by_network, by_name)
+        if wait == 0 or await self._notes.look(_usual(scope, address, name)) is not None:
+            return 0.0
+        self._pairs.give_back(address, key)
+        if by_network == 0:
             self._networks.give_back(address, _key(scope, _ANY))
-            return wait
-        return 0.0
+        if by_name == 0:
+            self._names.give_back(_ANY, key)
+        return wait
 
     async def forgive(self, scope: str, address: str, name: str) -> None:
         """The try was right: the pair starts afresh, and this is one of the name's usual networks from now on. What
