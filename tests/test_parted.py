@@ -100,7 +100,7 @@ async def test_back_from_the_provider_a_page_says_so_and_offers_to_log_in(site: 
     assert (await browser.get(the_button(page))).location.startswith("https://idp.example/authorize")
 
 
-@pytest.mark.parametrize("page", [LOGIN, deep_link()])
+@pytest.mark.parametrize("page", [LOGIN, deep_link()], ids=["login", "deep link"])
 async def test_after_our_button_the_next_visit_does_not_log_in_in_silence(without_logout: Site, page: str) -> None:
     browser = await logged_in(without_logout)
     reply = await by_the_button(browser)
