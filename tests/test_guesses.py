@@ -4,6 +4,7 @@ import pytest
 
 from qproxy.auth.guesses import NAME, NETWORK, PAIR, Guesses
 from qproxy.sessions.memory_notes import MemoryNotes
+from qproxy.sessions.store import StoreUnavailable
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 
@@ -13,6 +14,15 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Away(MemoryNotes):
+    back = False
+
+    async def look(self, key: str) -> bytes | None:
+        if not self.back:
+            raise StoreUnavailable("away")
+        return await super().look(key)
 
 
 @pytest.fixture
@@ -70,6 +80,39 @@ async def test_who_logged_in_from_a_network_before_gets_in_while_strangers_hamme
     assert await guesses.take("s", HERE, "ann") == 0
 
 
+@pytest.mark.parametrize("right", [True, False])
+async def test_what_a_person_does_at_her_usual_network_opens_her_name_to_no_stranger(
+    guesses: Guesses, right: bool
+) -> None:
+    await guesses.forgive("s", HERE, "ann")
+    for number in range(NAME.free):
+        await guesses.take("s", far(number), "ann")
+    for number in range(NAME.free):
+        assert await guesses.take("s", HERE, "ann") == 0
+        await (guesses.forgive if right else guesses.give_back)("s", HERE, "ann")
+        assert await guesses.take("s", far(500 + number), "ann") > 0
+
+
+async def test_logging_in_again_and_again_with_an_account_of_ones_own_buys_no_guesses(guesses: Guesses) -> None:
+    await guesses.forgive("s", HERE, "mallory")
+    for number in range(NETWORK.free):
+        await guesses.take("s", HERE, f"user{number}")
+    for number in range(20):
+        assert await guesses.take("s", HERE, "mallory") == 0
+        await guesses.forgive("s", HERE, "mallory")
+        assert await guesses.take("s", HERE, f"another{number}") > 0
+
+
+async def test_a_store_that_is_away_lets_nothing_count(clock: Clock) -> None:
+    away = Away(clock)
+    guesses = Guesses(clock, clock, away)
+    for _ in range(2 * NETWORK.free):
+        with pytest.raises(StoreUnavailable):
+            await guesses.take("s", HERE, "ann")
+    away.back = True
+    assert await guesses.take("s", HERE, "ann") == 0
+
+
 async def test_an_account_of_ones_own_buys_no_guesses_at_others(guesses: Guesses) -> None:
     for number in range(NETWORK.free):
         await guesses.take("s", HERE, f"user{number}")
@@ -90,7 +133,7 @@ async def test_a_wait_counts_nowhere_else(guesses: Guesses) -> None:
 async def test_what_could_not_be_judged_does_not_count(guesses: Guesses) -> None:
     for _ in range(3 * NETWORK.free):
         assert await guesses.take("s", HERE, "ann") == 0
-        guesses.give_back("s", HERE, "ann")
+        await guesses.give_back("s", HERE, "ann")
 
 
 async def test_different_judges_count_apart(guesses: Guesses) -> None:

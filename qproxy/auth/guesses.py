@@ -61,28 +61,24 @@ class Guesses:
         wait = self._pairs.take(address, key)
         if wait > 0:
             return wait
-        by_network, by_name = self._networks.take(address, _key(scope, _ANY)), self._names.take(_ANY, key)
-        wait = max(by_network, by_name)
-        if wait == 0 or await self._notes.look(_usual(scope, address, name)) is not None:
-            return 0.0
-        self._pairs.give_back(address, key)
-        if by_network == 0:
-            self._networks.give_back(address, _key(scope, _ANY))
-        if by_name == 0:
-            self._names.give_back(_ANY, key)
-        return wait
+        try:
+            usual = await self._is_usual(scope, address, name)
+        except BaseException:
+            self._pairs.give_back(address, key)
+            raise
+        return 0.0 if usual else self._take_others(scope, address, name)
 
     async def forgive(self, scope: str, address: str, name: str) -> None:
         """The try was right: the pair starts afresh, and this is one of the name's usual networks from now on. What
         the network and the name did otherwise stays counted: an account of one's own buys no guesses at others."""
         self._pairs.forgive(address, self._key(scope, name))
-        self._give_back_others(scope, address, name)
+        await self._give_back_others(scope, address, name)
         await self._notes.put(_usual(scope, address, name), b"", self._wall() + USUAL_SECONDS)
 
-    def give_back(self, scope: str, address: str, name: str) -> None:
-        """The try could not be judged: it does not count."""
+    async def give_back(self, scope: str, address: str, name: str) -> None:
+        """The try could not be judged: it does not count. Raises StoreUnavailable."""
         self._pairs.give_back(address, self._key(scope, name))
-        self._give_back_others(scope, address, name)
+        await self._give_back_others(scope, address, name)
 
     # what an administrator clears
 
@@ -106,9 +102,27 @@ class Guesses:
         found = self._cleared.get(self._cleared.key("cleared", scope, name))
         return f"{_key(scope, name)}\0{found[0] if found else 0}"
 
-    def _give_back_others(self, scope: str, address: str, name: str) -> None:
-        self._networks.give_back(address, _key(scope, _ANY))
-        self._names.give_back(_ANY, self._key(scope, name))
+    def _take_others(self, scope: str, address: str, name: str) -> float:
+        """By network and by name. Who has to wait has not been counted, by the pair neither."""
+        key = self._key(scope, name)
+        by_network, by_name = self._networks.take(address, _key(scope, _ANY)), self._names.take(_ANY, key)
+        wait = max(by_network, by_name)
+        if wait > 0:
+            self._pairs.give_back(address, key)
+            if by_network == 0:
+                self._networks.give_back(address, _key(scope, _ANY))
+            if by_name == 0:
+                self._names.give_back(_ANY, key)
+        return wait
+
+    async def _give_back_others(self, scope: str, address: str, name: str) -> None:
+        """At a usual network the pair alone was counted: what was not taken, given back, would end others' waits."""
+        if not await self._is_usual(scope, address, name):
+            self._networks.give_back(address, _key(scope, _ANY))
+            self._names.give_back(_ANY, self._key(scope, name))
+
+    async def _is_usual(self, scope: str, address: str, name: str) -> bool:
+        return await self._notes.look(_usual(scope, address, name)) is not None
 
 
 def _key(scope: str, name: str) -> str:

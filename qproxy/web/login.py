@@ -200,7 +200,7 @@ class LoginFlow:
         if isinstance(answer, Accept):
             await self._guesses.forgive(scope, address, name)
         elif not (isinstance(answer, Refuse) and answer.reason is Reason.WRONG):
-            self._guesses.give_back(scope, address, name)
+            await self._guesses.give_back(scope, address, name)
         return answer
 
     async def _answer(self, visit: Visit, answer: Answer) -> web.Response:
