@@ -114,7 +114,7 @@ class Ldap(Method):
         return self._tie(dn, user_id) if await self._asked(question) else None
 
     async def close(self) -> None:
-        self._servers.close()
+        await self._servers.close()
 
     async def _asked(self, question: Callable[[Connection], Awaitable[T]]) -> T:
         """Raises Unavailable."""

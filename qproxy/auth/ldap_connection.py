@@ -6,6 +6,7 @@ server (ldap_servers), judge an answer (ldap.verdicts) or follow referrals.
 """
 
 import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass
 from itertools import count
@@ -47,12 +48,17 @@ class Server:
         return f"{'ldaps' if self.tls else 'ldap'}://{host}:{self.port}"
 
 
+CLOSING: Final = 1.0
+"""Seconds that a directory may take to end a connection with us."""
+
+
 class _Wire(asyncio.Protocol):
     """Collects what comes in; whoever waits is woken."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.lost: str | None = None
+        self.gone = asyncio.Event()
         self._news = asyncio.Event()
         self._transport: asyncio.Transport | None = None
 
@@ -71,6 +77,7 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.lost or (str(exc) if exc else "the directory closed the connection")
         self._news.set()
+        self.gone.set()
 
     async def message(self) -> bytes:
         """The next whole one. Raises Lost, BadBer."""
@@ -154,6 +161,15 @@ class Connection:
         if self.usable:
             self._transport.write(messages.unbind(next(self._numbers)))
         self._transport.close()
+
+    async def closed(self) -> None:
+        """Close, and wait for it: where the loop ends next, nothing would be left to do it."""
+        for end in (self.close, self.abort):
+            end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING):
+                    await self._wire.gone.wait()
+                    return
 
     def abort(self) -> None:
         self._transport.abort()

@@ -75,10 +75,10 @@ class Servers:
                         raise
             return await self._ask_afresh(question)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._closed = True
-        while self._idle:
-            self._idle.pop().connection.close()
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(one.connection.closed() for one in idle))
 
     async def _ask_afresh(self, question: Callable[[Connection], Awaitable[T]]) -> T:
         failures = []
