@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import threading
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+import saml_answers
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from ldap_server import PASSWORD as LDAP_PASSWORD
 from ldap_server import SERVICE_PASSWORD, Slapd
 from login_site import PASSWORD, password_method, user_file
 from oidc_faults import ToldProvider
+from saml_site import HERE, make_keys
 from waiting import eventually
 
 from qproxy.auth import Accept, Answer, Ask, Challenge, LoginRequest, Method, Reason, Refuse, Send
@@ -23,6 +26,9 @@ from qproxy.auth.handoff import JwtHandoff, Terms
 from qproxy.auth.kerberos import BadTicket, Kerberos, Ticket
 from qproxy.auth.oidc import OpenIdConnect, Wishes
 from qproxy.auth.oidc_provider import Client, Provider
+from qproxy.auth.saml import Saml
+from qproxy.auth.saml import Wishes as SamlWishes
+from qproxy.auth.saml_messages import ServiceProvider
 from qproxy.auth.token_keys import TokenKeys
 from qproxy.auth.trusted_header import Reading, Trust, TrustedHeader
 from qproxy.sessions.memory_notes import MemoryNotes
@@ -171,10 +177,35 @@ def oidc_trial(_: Path) -> Trial:
     )
 
 
+def saml_trial(folder: Path) -> Trial:
+    """An answer that the provider's key signed, each time a new one, or anybody's; tests/flows has a real provider."""
+    make_keys(folder, "idp", "another")
+
+    def request(form: Mapping[str, str], address: str) -> LoginRequest:
+        if not form:
+            return LoginRequest("sales", address, here=HERE)
+        key = folder / ("idp_key.pem" if form.get("key") == "idp" else "another_key.pem")
+        posted = {"SAMLResponse": saml_answers.answer(key, form.get("name", ""), "_1")}
+        return LoginRequest("sales", address, posted, verb="acs", kept={"id": "_1"}, here=HERE)
+
+    provider = ServiceProvider(saml_answers.metadata_of(folder / "idp.pem"))
+    return Trial(
+        Saml("saml", provider, SamlWishes(), MemoryNotes(time.time), time.time),
+        right={"name": "ann", "key": "idp"},
+        wrong={"name": "ann", "key": "another"},
+        nobody={"name": "eve", "key": "another"},
+        user_id="ann",
+        request=request,
+        begins=(Send,),
+        refusal=Refuse(Reason.REJECTED, word="saml_bad_signature"),
+    )
+
+
 METHODS: dict[str, Callable[[Path], Trial]] = {
     "password_file": password_trial,
     "ldap": ldap_trial,
     "oidc": oidc_trial,
+    "saml": saml_trial,
     "trusted_header": header_trial,
     "jwt_handoff": handoff_trial,
     "kerberos": kerberos_trial,
