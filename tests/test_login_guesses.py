@@ -8,6 +8,7 @@ import pytest
 from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, password_method, user_file
 
 from qproxy.auth import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse
+from qproxy.auth.ldap import Ldap
 from qproxy.auth.way import Way
 
 LOGIN = "/qproxy/login/sales"
@@ -111,3 +112,17 @@ async def test_two_virtual_proxies_with_one_file_count_together(tmp_path: Path) 
             await guess(site.browser())
         refused = await site.browser().log_in("/qproxy/login/hr")
     assert refused.status == 429
+
+
+class Directory(Counting):
+    """Takes a name with and without its domain, as a directory does."""
+
+    def counted_as(self, name: str) -> str:
+        return Ldap.counted_as(self, name)  # type: ignore[arg-type]
+
+
+async def test_the_domain_before_or_behind_a_name_buys_no_guesses() -> None:
+    names = ("ann", "ACME\\ann", "ann@acme.example", "acme\\ANN", "Ann@ACME.example", "ann")
+    async with open_site(Desk([Directory()]), clock=lambda: 0.0) as site:
+        statuses = [(await guess(site.browser(), name=name)).status for name in names]
+    assert statuses == [403] * 5 + [429]

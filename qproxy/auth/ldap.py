@@ -113,6 +113,10 @@ class Ldap(Method):
 
         return self._tie(dn, user_id) if await self._asked(question) else None
 
+    def counted_as(self, name: str) -> str:
+        r"""`ACME\ann`, `ann@acme.example` and ann may be one account; where they are two, these wait together."""
+        return name.strip().casefold().rpartition("\\")[2].partition("@")[0]
+
     async def close(self) -> None:
         await self._servers.close()
 

@@ -205,6 +205,10 @@ class Method(ABC):
         """What guesses are counted for: the same text for all that judge the same people."""
         return self.name
 
+    def counted_as(self, name: str) -> str:
+        """Under which text guesses at that name are counted: the same for all spellings of a person."""
+        return name.strip().casefold()
+
     @abstractmethod
     async def step(self, request: LoginRequest) -> Answer:
         """Never raises for what a person typed; a broken backend is Refuse(UNAVAILABLE)."""

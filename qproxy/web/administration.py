@@ -126,13 +126,13 @@ class Administration:
         if request.method != "DELETE":
             return _refusal(405, "method not allowed", {"Allow": "DELETE"})
         said = dict(request.query)
-        scopes = {way.method.scope for desk in self._desks.values() for way in desk.ways}
+        methods = [way.method for desk in self._desks.values() for way in desk.ways]
         match said:
             case {"name": str(name), **rest} if name and not rest:
-                for scope in scopes:
-                    self._guesses.clear_name(scope, name.strip().casefold())
+                for scope, counted in {(method.scope, method.counted_as(name)) for method in methods}:
+                    self._guesses.clear_name(scope, counted)
             case {"address": str(address), **rest} if address and not rest:
-                for scope in scopes:
+                for scope in {method.scope for method in methods}:
                     self._guesses.clear_network(scope, address)
             case {"all": "true", **rest} if not rest:
                 self._guesses.clear_all()

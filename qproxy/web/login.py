@@ -192,7 +192,7 @@ class LoginFlow:
         who has the password guesses codes no faster."""
         assert visit.way is not None
         scope, address = visit.way.method.scope, visit.caller.address
-        name = (visit.kept.get("name") or visit.form.get("name", ""))[:LONGEST_NAME].strip().casefold()
+        name = visit.way.method.counted_as((visit.kept.get("name") or visit.form.get("name", ""))[:LONGEST_NAME])
         wait = await self._guesses.take(scope, address, name)
         if wait > 0:
             return Refuse(Reason.THROTTLED, retry_after=math.ceil(wait))
