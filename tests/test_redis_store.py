@@ -211,7 +211,7 @@ def replica(server: Node, tmp_path: Path) -> Iterator[Node]:
 
 
 async def test_a_login_that_a_replica_does_not_confirm_does_not_count(server: Node, replica: Node) -> None:
-    await eventually(lambda: "state=online" in server.facts("replication").get("slave0", ""))
+    await eventually(lambda: {"state=online", "lag=0"} <= set(server.facts("replication").get("slave0", "").split(",")))
     store = at(OneServer(address(server)), Access(timeout=2), patience=5)
     await store.put(a_session())
     replica.stop()
