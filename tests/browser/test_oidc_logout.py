@@ -4,24 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from needs import require
 from oidc_evening import SHEET, Evening
 from oidc_logout_evening import evening_with_logout
-from playwright.async_api import Browser, Page, async_playwright, expect
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+from playwright.async_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    require("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
