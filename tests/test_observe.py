@@ -21,8 +21,8 @@ from waiting import wait_until
 from qproxy.errors import Failure
 from qproxy.headers import FieldBlock, RequestHead
 from qproxy.model import new_session_id
-from qproxy.observe import LogTargets, Metrics, Observer, Secrets, log_no_more, log_to, verify_audit
-from qproxy.observe.access import json_form, text_form
+from qproxy.observe import LogTargets, Metrics, Observer, Secrets, access, log_no_more, log_to, verify_audit
+from qproxy.observe.access import json_lines, text_lines
 from qproxy.observe.lines import text_line
 from qproxy.observe.sink import Sink, pieces
 from qproxy.records import Record
@@ -54,8 +54,15 @@ def observer(folder: Path, **targets: Any) -> Observer:
 # --- access lines ---
 
 
+def json_line(record: Record) -> str:
+    """What is remembered from an earlier record must not show."""
+    first, again = json_lines([record, replace(record)])
+    assert first == again
+    return first
+
+
 def test_a_json_line_tells_the_whole_request() -> None:
-    assert json.loads(json_form(RECORD)) == {
+    assert json.loads(json_line(RECORD)) == {
         "time": "2023-11-14T22:13:20.250Z", "id": "r1", "client": "203.0.113.7", "method": "GET",
         "host": "qlik.example", "target": "/hub/?qlikTicket=***", "protocol": "HTTP/1.1", "status": 200, "received": 0,
         "sent": 512, "seconds": 0.0123, "upstream": "10.0.0.1:443", "first_byte": 0.004, "vp": "sales",
@@ -64,15 +71,15 @@ def test_a_json_line_tells_the_whole_request() -> None:
 
 
 def test_a_tunnels_line_says_who_closed_it() -> None:
-    line = json.loads(json_form(TUNNEL))
+    line = json.loads(json_line(TUNNEL))
     assert (line["close_code"], line["closed_by"], line["failure"], line["blame"]) == (
         1001, "upstream", "upstream_gone", "upstream",
     )  # fmt: skip
-    assert json.loads(json_form(replace(TUNNEL, close_code=None)))["close_code"] is None
+    assert json.loads(json_line(replace(TUNNEL, close_code=None)))["close_code"] is None
 
 
 def test_a_text_line_reads_from_left_to_right() -> None:
-    line = text_form(TUNNEL)
+    line = text_lines([TUNNEL])[0]
     assert line.startswith(
         '2023-11-14T22:13:20.250Z "203.0.113.7" "SSO\\\\john" "GET /hub/?qlikTicket=*** HTTP/1.1" 101 '
     )
@@ -95,36 +102,45 @@ def test_no_bytes_of_a_head_end_a_line_or_forge_one(name: str, raw: bytes) -> No
 
 
 def stays_one_line(record: Record) -> None:
-    assert isinstance(json.loads(json_form(record)), dict)
-    for line in (json_form(record), text_form(record)):
+    assert isinstance(json.loads(json_line(record)), dict)
+    for line in (json_line(record), *text_lines([record])):
         assert line[:-1].isprintable()
         assert line[:-1].isascii()
         assert line.endswith("\n")
 
 
 def test_bytes_beyond_ascii_are_shown_as_latin_1() -> None:
-    line = json.loads(json_form(replace(RECORD, head=head_of(target=b"/caf\xe9", user_agent=b"\xfc\x7f"))))
+    line = json.loads(json_line(replace(RECORD, head=head_of(target=b"/caf\xe9", user_agent=b"\xfc\x7f"))))
     assert (line["target"], line["agent"]) == ("/caf\xe9", "\xfc\x7f")
 
 
 def test_a_request_without_a_readable_head_has_dashes() -> None:
-    line = json.loads(json_form(Record("10.0.0.1", 5.0, failure=Failure.BAD_REQUEST, ended=5.5)))
+    line = json.loads(json_line(Record("10.0.0.1", 5.0, failure=Failure.BAD_REQUEST, ended=5.5)))
     assert {line[name] for name in ("method", "host", "target", "protocol", "agent", "vp", "upstream", "user")} == {"-"}
     assert (line["client"], line["failure"], line["first_byte"]) == ("10.0.0.1", "bad_request", None)
-    assert '"- - -"' in text_form(Record("10.0.0.1", 5.0))
+    assert '"- - -"' in text_lines([Record("10.0.0.1", 5.0)])[0]
 
 
 def test_a_request_that_never_ended_has_no_negative_duration() -> None:
-    assert json.loads(json_form(Record("10.0.0.1", 5.0)))["seconds"] == 0
+    assert json.loads(json_line(Record("10.0.0.1", 5.0)))["seconds"] == 0
 
 
 def test_the_browsers_address_is_logged_when_a_trusted_proxy_names_it() -> None:
-    assert json.loads(json_form(Record("10.0.0.1", 5.0, client="192.0.2.9")))["client"] == "192.0.2.9"
+    assert json.loads(json_line(Record("10.0.0.1", 5.0, client="192.0.2.9")))["client"] == "192.0.2.9"
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MOST_WHOS", 5)
+    for number in range(50):
+        record = replace(RECORD, user=f"U\\{number}", head=head_of(target=b"/x%d" % number))
+        line = json.loads(json_line(record))
+        assert (line["user"], line["target"]) == (f"U\\{number}", f"/x{number}")
+        assert len(access._whos) <= 5
 
 
 def test_a_long_target_is_cut_after_its_secrets_were_hidden() -> None:
     line = json.loads(
-        json_form(replace(RECORD, head=head_of(target=b"/x?token=" + b"s" * 3000 + b"&a=" + b"b" * 3000)))
+        json_line(replace(RECORD, head=head_of(target=b"/x?token=" + b"s" * 3000 + b"&a=" + b"b" * 3000)))
     )
     assert line["target"].startswith("/x?token=***&a=bbb")
     assert len(line["target"]) < 2100
@@ -177,13 +193,13 @@ if sys.platform != "win32":
 
     def put_lines(sink: Sink, count: int) -> None:
         for _ in range(count):
-            sink.put("x" * 1000 + "\n")
+            sink.put(["x" * 1000 + "\n"])
 
 
 def test_a_full_disk_drops_lines_says_so_once_and_counts_them(caplog: pytest.LogCaptureFixture) -> None:
     sink = Sink("/dev/full")
     for expected in (1, 2):
-        sink.put("line\n")
+        sink.put(["line\n"])
         wait_until(lambda expected=expected: sink.dropped == expected)  # type: ignore[misc]
     sink.close()
     assert len(caplog.records) == 1
@@ -194,9 +210,9 @@ def test_a_disk_with_room_again_is_written_to_again(tmp_path: Path, monkeypatch:
     sink = Sink(str(tmp_path / "log"))
     with monkeypatch.context() as patch:
         patch.setattr("qproxy.observe.sink.write_all", tear)
-        sink.put("lost line\n")
+        sink.put(["lost line\n"])
         wait_until(lambda: sink.lost)
-    sink.put("kept line\n")
+    sink.put(["kept line\n"])
     sink.close()
     assert (tmp_path / "log").read_text() == "lost\nkept line\n"
 

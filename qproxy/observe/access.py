@@ -1,15 +1,15 @@
 """The access log: one line for each proxied request, own page and closed tunnel.
 
-`json_form` and `text_form` make the line of a finished Record. Both run on the hot path, so they are one f-string each,
+`json_lines` and `text_lines` make the lines of finished Records. Both run on the hot path, so a line is one f-string,
 and what repeats from request to request is remembered as text. A record is safe to print whatever it was filled with:
 targets are redacted, sessions shortened, strings quoted. Nothing here opens a file (sink.py does).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-from qproxy.observe.lines import quoted, stamp, tenths
+from qproxy.observe.lines import millisecond, quoted, stamp, tenths
 from qproxy.observe.redact import redact_target, short_session
 from qproxy.records import Record
 
@@ -22,7 +22,12 @@ LONGEST_REMEMBERED = 512
 PROTOCOLS = ("HTTP/1.0", "HTTP/1.1")
 NOTHING = b"-"
 
-Form = Callable[[Record], str]
+Form = Callable[[Iterable[Record]], list[str]]
+Who = tuple[str, bytes, bytes, int, str, str, str, str, bool, bytes]
+
+MOST_WHOS = 1024
+_whos: dict[Who, str] = {}
+"""Forgotten all at once: to know which was used last would cost more than to make them anew."""
 
 
 def _q(text: str, longest: int = LONGEST_WORD) -> str:
@@ -32,23 +37,40 @@ def _q(text: str, longest: int = LONGEST_WORD) -> str:
     return quoted(text if len(text) <= longest else text[:longest] + "...")
 
 
-def json_form(record: Record) -> str:
-    """One JSON object and a newline."""
-    r = record
-    failure, head = r.failure, r.head
-    target = NOTHING if head is None else head.target
-    shown = _remembered_target(target) if len(target) <= LONGEST_REMEMBERED else _target(target)
-    started = r.started
-    seconds = r.ended - started if r.ended > started else 0.0
-    took = tenths(int(seconds * 10_000 + 0.5))
-    first_byte = tenths(int((r.first_byte - started) * 10_000 + 0.5)) if r.first_byte else "null"
-    ended = f'"{failure.word}","blame":"{failure.blame.value}"' if failure else '"-","blame":"-"'
-    tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
-    return (
-        f'{{"time":"{stamp(r.time - seconds)}","id":{_q(r.request_id)},"status":{r.status},'
-        f'"target":{shown},"received":{r.bytes_in},"sent":{r.bytes_out},'
-        f'"seconds":{took},"first_byte":{first_byte},"failure":{ended},{_who_of(r)}{tunnel}}}\n'
-    )
+def json_lines(records: Iterable[Record]) -> list[str]:
+    """Of each one JSON object and a newline."""
+    lines = []
+    for r in records:
+        head, failure, started = r.head, r.failure, r.started
+        if head is None:
+            shown = '"-"'
+            key = (r.client or r.peer, NOTHING, NOTHING, -1, r.node, r.vp, r.user, r.session, r.websocket, NOTHING)
+        else:
+            target, agent = head.target, head.named.get(b"user-agent", NOTHING)
+            shown = _remembered_target(target) if len(target) <= LONGEST_REMEMBERED else _target(target)
+            key = (
+                r.client or r.peer, head.method, head.host, head.minor,
+                r.node, r.vp, r.user, r.session, r.websocket, agent,
+            )  # fmt: skip
+        who = _whos.get(key)
+        if who is None:
+            if len(_whos) >= MOST_WHOS:
+                _whos.clear()
+            who = _whos[key] = _who(key)
+        seconds = r.ended - started if r.ended > started else 0.0
+        ended = "-" if failure is None else failure.word
+        blame = "-" if failure is None else failure.blame.value
+        first_byte = tenths(int((r.first_byte - started) * 10_000 + 0.5)) if r.first_byte else "null"
+        own = r.request_id
+        number = encode_basestring_ascii(own) if own.isprintable() else _q(own)
+        tunnel = f',"close_code":{r.close_code or "null"},"closed_by":{_q(r.closed_by)}' if r.websocket else ""
+        lines.append(
+            f'{{"time":"{millisecond(int((r.time - seconds) * 1000))}","id":{number},"status":{r.status},'
+            f'"target":{shown},"received":{r.bytes_in},"sent":{r.bytes_out},'
+            f'"seconds":{tenths(int(seconds * 10_000 + 0.5))},"first_byte":{first_byte},'
+            f'"failure":"{ended}","blame":"{blame}",{who}{tunnel}}}\n'
+        )
+    return lines
 
 
 def _target(target: bytes) -> str:
@@ -58,18 +80,8 @@ def _target(target: bytes) -> str:
 _remembered_target = lru_cache(maxsize=4096)(_target)
 
 
-def _who_of(record: Record) -> str:
-    r, head = record, record.head
-    client = r.client or r.peer
-    if head is None:
-        return _who((client, NOTHING, NOTHING, -1, r.node, r.vp, r.user, r.session, r.websocket, NOTHING))
-    agent = head.named.get(b"user-agent", NOTHING)
-    return _who((client, head.method, head.host, head.minor, r.node, r.vp, r.user, r.session, r.websocket, agent))
-
-
-@lru_cache(maxsize=1024)
-def _who(who: tuple[str, bytes, bytes, int, str, str, str, str, bool, bytes]) -> str:
-    """What repeats from request to request of one browser: formatted once."""
+def _who(who: Who) -> str:
+    """What repeats from request to request of one browser."""
     client, method, host, minor, node, vp, user, session, websocket, agent = who
     return (
         f'"client":{_q(client)},"method":{_raw(method)},"host":{_raw(host or NOTHING)},"protocol":"{_protocol(minor)}",'
@@ -91,8 +103,12 @@ def _kind(websocket: bool) -> str:
     return "websocket" if websocket else "http"
 
 
-def text_form(record: Record) -> str:
-    """One line for people: the first words in the order of the usual access logs, then `name=value`."""
+def text_lines(records: Iterable[Record]) -> list[str]:
+    return [_text_line(record) for record in records]
+
+
+def _text_line(record: Record) -> str:
+    """For people: the first words in the order of the usual access logs, then `name=value`."""
     r, head, failure = record, record.head, record.failure
     method, target, host, minor = (head.method, head.target, head.host, head.minor) if head else (*_DASHES, -1)
     agent = head.named.get(b"user-agent", NOTHING) if head else NOTHING
@@ -111,4 +127,4 @@ def text_form(record: Record) -> str:
 
 _DASHES = (NOTHING, NOTHING, NOTHING)
 
-FORMS: dict[str, Form] = {"json": json_form, "text": text_form}
+FORMS: dict[str, Form] = {"json": json_lines, "text": text_lines}

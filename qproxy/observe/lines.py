@@ -29,12 +29,12 @@ def quoted(text: str) -> str:
 
 def stamp(time: float) -> str:
     """UTC with milliseconds, ISO 8601, for seconds since the epoch."""
-    return _millisecond(int(time * 1000))
+    return millisecond(int(time * 1000))
 
 
 @lru_cache(maxsize=8)
-def _millisecond(number: int) -> str:
-    """Lines are written many at once, most of them of the same few milliseconds."""
+def millisecond(number: int) -> str:
+    """The same for milliseconds since the epoch; most of the lines that are written at once share the same few."""
     return f"{_second(number // 1000)}.{number % 1000:03d}Z"
 
 

@@ -42,7 +42,7 @@ class Observer:
         """Finished requests and closed tunnels: counts them and queues their lines. Never blocks, never raises."""
         self.metrics.count_requests(records)
         if self._sink is not None:
-            self._sink.put(*map(self._form, records))
+            self._sink.put(self._form(records))
 
     def audit(self, event: str, **fields: Any) -> bool:
         """One audit line, written before this returns; False when it could not be written.

@@ -10,7 +10,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Sink:
     def dropped(self) -> int:
         return self.refused + self.lost
 
-    def put(self, *lines: str) -> None:
+    def put(self, lines: Sequence[str]) -> None:
         """Queue lines that end with their newline; joined here, so that the thread holds up the loop for less."""
         room = self._cap - (self._queued - self._taken)
         if len(lines) > room:

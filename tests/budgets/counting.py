@@ -15,7 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-OFTEN = 64
+from qproxy.ledger import BATCH
+
+OFTEN = BATCH
 """Operations a batch: as many as the ledger writes down at once, so a batch holds its share of that exactly."""
 BATCHES = 5
 NOTHING = 16

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from budgets.counting import StillLoop, Tally
+from budgets.counting import OFTEN, StillLoop, Tally
 
 from qproxy.config.load import load
 from qproxy.forwarding.downstream import Downstream
@@ -132,7 +132,7 @@ class PaperSite:
         self._never = threading.Event()
 
     def request_over(self) -> None:
-        """Each gets a line in the access log; 64 take a second, once the site is warm (the store would have to be
+        """Each gets a line in the access log; a batch takes a second, once the site is warm (the store would have to be
         asked again after half a minute)."""
         self.clock.now += self._pace
         self.due += 1
@@ -165,7 +165,7 @@ class PaperSite:
 
     def settled(self) -> None:
         """The thread that writes the access log has written all lines that are due, and sleeps."""
-        self._pace = 1 / 64
+        self._pace = 1 / OFTEN
         with self._log.open("rb") as log:
             log.seek(self._read)
             for _ in range(1000):
