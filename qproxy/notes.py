@@ -5,7 +5,13 @@ It must not know what it keeps. Keys are hashed before they are kept, and values
 process.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
+
+MOST: Final = 100_000
+"""Of what was put by ourselves, so many are kept."""
+MOST_OF_STRANGERS: Final = 50_000
+MOST_OF_ONE: Final = 1_000
+"""Of each stranger; an office behind one address has some hundred logins under way at once."""
 
 
 class Notes(Protocol):
@@ -15,8 +21,12 @@ class Notes(Protocol):
         """True for the first caller with that key, False for all others until then."""
         ...
 
-    async def put(self, key: str, value: bytes, until: float) -> None:
-        """Kept until then, or until it is taken; where there is no room, the oldest goes."""
+    async def put(self, key: str, value: bytes, until: float, by: str = "") -> None:
+        """Kept until then, or until it is taken; where there is no room, the oldest goes.
+
+        `by`: who made us keep it, where that may be anybody. What strangers put has a room of its own, and each of them
+        a part of it, so that a flood of one pushes out neither what others put nor what we did.
+        """
         ...
 
     async def take(self, key: str) -> bytes | None:

@@ -105,7 +105,7 @@ class Server:
         await self.store.check()
         self.sessions = self._sessions()
         self._supplies = Supplies(server.public, self.clock, self.store.notes(self.clock), Passwords())
-        self._guesses = Guesses(time.monotonic, self.clock, self._supplies.notes, self.worker.shared.tries)
+        self._guesses = Guesses(self.clock, self.store.tries(self.clock), self._supplies.notes)
         for config in self.config.virtual_proxies:
             self._open_vp(config)
         for vp in self.vps.values():

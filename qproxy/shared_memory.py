@@ -19,7 +19,6 @@ from typing import Any
 if sys.platform != "win32":
     import fcntl
 
-TRIES_BYTES = 512 * 1024
 ASKED_BYTES = 768 * 1024
 NONCES_BYTES = 256 * 1024
 BOARD_BYTES = 8 * 1024 * 1024
@@ -49,21 +48,20 @@ class Section:
 class Shared:
     """`boards`: one for each worker, which alone writes there."""
 
-    tries: Section
     asked: Section
     nonces: Section
     boards: tuple[Section, ...] = ()
 
     @classmethod
     def by_nobody(cls) -> "Shared":
-        return cls(Section.private(TRIES_BYTES), Section.private(ASKED_BYTES), Section.private(NONCES_BYTES))
+        return cls(Section.private(ASKED_BYTES), Section.private(NONCES_BYTES))
 
     @classmethod
     def between(cls, workers: int) -> "Shared":
         """For processes that are forked from this one. Raises OSError."""
-        sizes = [TRIES_BYTES, ASKED_BYTES, NONCES_BYTES, *[BOARD_BYTES] * workers]
-        tries, asked, nonces, *boards = _sections(sizes)
-        return cls(tries, asked, nonces, tuple(boards))
+        sizes = [ASKED_BYTES, NONCES_BYTES, *[BOARD_BYTES] * workers]
+        asked, nonces, *boards = _sections(sizes)
+        return cls(asked, nonces, tuple(boards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +145,6 @@ class Table:
         if chosen is None:
             chosen = min(places, key=lambda place: weigh(places[place][1]))
         self._record.pack_into(self._memory, chosen, key, *values)
-
-    def drop(self, key: bytes) -> None:
-        for place in self._places(key):
-            if self._read(place)[0] == key:
-                self._memory[place : place + self._record.size] = bytes(self._record.size)
 
     def __iter__(self) -> Iterator[Values]:
         records = map(self._read, range(0, self._record.size * self._ways * self._sets, self._record.size))

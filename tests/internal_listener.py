@@ -155,7 +155,7 @@ def make_site(log_folder: str, cap: int = 10_000) -> Site:
         observer,
         SessionModule(desks, observer, clock),
         {},
-        Guesses(clock, clock, store.notes(clock)),
+        Guesses(clock, store.tries(clock), store.notes(clock)),
     )
 
 

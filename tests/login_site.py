@@ -30,6 +30,7 @@ from qproxy.auth.way import Way
 from qproxy.config.mapping_models import WhoConfig
 from qproxy.model import NO_TIE, Attributes, End, Session, Tie, User, new_session_id
 from qproxy.sessions.memory_notes import MemoryNotes
+from qproxy.sessions.memory_tries import MemoryTries
 from qproxy.web.desk import LoginDesk, LoginEvent
 from qproxy.web.login import LoginTools
 from qproxy.web.own_app import login_app
@@ -234,7 +235,7 @@ async def open_site(*desks: Desk, clock: Callable[[], float] = time.monotonic) -
     named = {desk.name: desk for desk in desks}
     seen: Mapping[str, LoginDesk] = named
     notes = MemoryNotes(time.time)
-    guesses = Guesses(clock, time.time, notes)
+    guesses = Guesses(clock, MemoryTries(clock), notes)
     runner = web.AppRunner(login_app(seen, LoginTools(KEYS, Transactions(KEYS, notes, time.time), guesses)))
     await runner.setup()
     assert runner.server is not None

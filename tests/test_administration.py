@@ -13,6 +13,7 @@ import trustme
 from internal_listener import JOHN, Reply, Site, make_site, posted, running
 from waiting import eventually
 
+from qproxy.auth.guesses import PAIR
 from qproxy.model import Attributes, End, User, long_hash, short_hash
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.web.signature import signed
@@ -338,7 +339,38 @@ async def test_a_caller_that_goes_away_stops_it_without_an_error(site: Site, tmp
 async def test_whom_to_let_try_again_must_be_clear(site: Site, query: str) -> None:
     reply = await site.administer("DELETE", f"throttle{query}")
     assert reply.status == 400
-    assert (await site.administer("GET", "throttle")).status == 405
+
+
+@pytest.mark.parametrize("query", ["?name=", "?all=yes", "?who=ann", "?name=ann&name=bob"])
+async def test_whom_to_list_must_be_clear(site: Site, query: str) -> None:
+    assert (await site.administer("GET", f"throttle{query}")).status == 400
+    assert (await site.administer("POST", "throttle")).status == 405
+
+
+async def test_who_has_to_wait_is_listed_and_the_list_is_in_the_audit_log(site: Site, tmp_path: Path) -> None:
+    for _ in range(PAIR.free):
+        await site.guesses.take("password_file", "192.0.2.7", "ann")
+    await site.guesses.take("password_file", "192.0.2.8", "bob")
+    waiting, last = lines(await site.administer("GET", "throttle"))
+    assert (waiting["name"], waiting["network"], waiting["tries"], waiting["wait"]) == ("ann", "192.0.2.7", 5, 1)
+    assert last == {"complete": True, "counts": 1}
+    every = lines(await site.administer("GET", "throttle?all=true"))
+    assert {(one["name"], one["network"]) for one in every[:-1]} == {
+        ("ann", "192.0.2.7"), ("ann", None), (None, "192.0.2.7"), ("bob", "192.0.2.8"), ("bob", None),
+        (None, "192.0.2.8"),
+    }  # fmt: skip
+    there = lines(await site.administer("GET", "throttle?all=true&address=192.0.2.8"))
+    assert {one["name"] for one in there[:-1]} == {"bob", None}
+    (_, line, _) = audit_lines(tmp_path, "administration")
+    assert (line["action"], line["count"], line["complete"]) == ("throttle_list", 6, True)
+
+
+async def test_a_list_of_thousands_is_whole(site: Site) -> None:
+    for number in range(450):
+        await site.guesses.take("password_file", f"203.0.{number // 250}.{number % 250}", "ann")
+    *found, last = lines(await site.administer("GET", "throttle?all=true"))
+    assert last == {"complete": True, "counts": len(found)}
+    assert len(found) > 20
 
 
 async def test_a_cleared_wait_is_in_the_audit_log(site: Site, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ async def test_clocks_that_differ_are_named(qlik: Site) -> None:
 async def test_a_store_that_is_away_is_not_an_empty_list(qlik: Site) -> None:
     await qlik.server.store.close()
     told = await sessions(qlik, "list")
-    assert (told.exit_code, "cannot be looked up" in told.stderr) == (75, True)
+    assert (told.exit_code, "cannot be asked" in told.stderr) == (75, True)
 
 
 async def test_a_qproxy_that_does_not_run_is_unreachable(qlik: Site) -> None:

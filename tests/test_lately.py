@@ -17,9 +17,9 @@ class CountingNotes(MemoryNotes):
         self.calls.append("once")
         return await super().once(key, until)
 
-    async def put(self, key: str, value: bytes, until: float) -> None:
+    async def put(self, key: str, value: bytes, until: float, by: str = "") -> None:
         self.calls.append("put")
-        await super().put(key, value, until)
+        await super().put(key, value, until, by)
 
     @property
     def kept(self) -> int:

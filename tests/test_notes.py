@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from some_sessions import a_key
 
+from qproxy import notes as notes_seam
 from qproxy.sessions import memory_notes, sqlite_notes
 from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.sqlite import SqliteStore
@@ -35,10 +36,14 @@ async def test_time_ends_them_in_memory_and_on_disk(tmp_path: Path, clock: Clock
     await store.close()
 
 
-async def test_a_flood_of_what_is_put_does_not_push_out_what_was_used_once(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_notes, "MOST_PUT", 5)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("MOST", 5), ("MOST_OF_STRANGERS", 20), ("MOST_OF_ONE", 3)):
+        monkeypatch.setattr(notes_seam, name, most)
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_flood_of_what_is_put_does_not_push_out_what_was_used_once(tmp_path: Path, clock: Clock) -> None:
     store = SqliteStore(tmp_path / "s.db", [a_key()])
     for notes in (MemoryNotes(clock, room=5), store.notes(clock)):
         assert await notes.once("used", 9000.0)
@@ -50,6 +55,17 @@ async def test_a_flood_of_what_is_put_does_not_push_out_what_was_used_once(
     await store.close()
 
 
+@pytest.mark.usefixtures("small")
+async def test_what_was_used_once_pushes_out_nothing_that_was_put(tmp_path: Path, clock: Clock) -> None:
+    store = SqliteStore(tmp_path / "s.db", [a_key()])
+    notes = store.notes(clock)
+    await notes.put("kept", b"x", 9000.0)
+    for number in range(3 * sqlite_notes.SWEEP_EVERY):
+        await notes.once(f"used {number}", 9000.0)
+    assert await notes.look("kept") == b"x"
+    await store.close()
+
+
 async def test_memory_without_room_lets_nothing_be_used(clock: Clock) -> None:
     notes = MemoryNotes(clock, once=2)
     assert [await notes.once(key, 1010.0) for key in "ab"] == [True, True]
@@ -57,7 +73,7 @@ async def test_memory_without_room_lets_nothing_be_used(clock: Clock) -> None:
         await notes.once("c", 1010.0)
     clock.now = 1010.0
     assert await notes.once("c", 1020.0)
-    assert memory_notes.MOST_ONCE > memory_notes.MOST_PUT
+    assert memory_notes.MOST_ONCE > notes_seam.MOST + notes_seam.MOST_OF_STRANGERS
 
 
 def all_of(folder: Path) -> bytes:

@@ -9,7 +9,7 @@ from qproxy.sessions.store import StoreUnavailable
 
 
 class Broken(MemoryNotes):
-    async def put(self, key: str, value: bytes, until: float) -> None:
+    async def put(self, key: str, value: bytes, until: float, by: str = "") -> None:
         raise StoreUnavailable("the disk is full")
 
 

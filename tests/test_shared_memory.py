@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qproxy.shared_memory import TRIES_BYTES, Section, Shared, Table, Worker
+from qproxy.shared_memory import ASKED_BYTES, Section, Shared, Table, Worker
 
 
 def table(room: int = 100) -> Table:
@@ -19,13 +19,11 @@ def weight(values: tuple[float, ...]) -> float:
     return values[1]
 
 
-def test_a_record_is_found_by_its_key_and_gone_when_it_is_dropped() -> None:
+def test_a_record_is_found_by_its_key() -> None:
     places = table()
     key, other = places.key("sales", "ann"), places.key("sales", "bob")
     places.put(key, (1, 2.0), weight)
     assert (places.get(key), places.get(other)) == ((1, 2.0), None)
-    places.drop(key)
-    assert places.get(key) is None
 
 
 def test_a_record_is_replaced_not_doubled() -> None:
@@ -66,7 +64,7 @@ def test_a_table_that_does_not_fit_is_a_mistake_that_is_seen_at_once() -> None:
 
 def test_the_only_worker_shares_with_nobody() -> None:
     worker = Worker.only()
-    assert (worker.number, worker.count, len(worker.shared.tries.memory)) == (1, 1, TRIES_BYTES)
+    assert (worker.number, worker.count, len(worker.shared.asked.memory)) == (1, 1, ASKED_BYTES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nothing is shared elsewhere")
@@ -74,7 +72,7 @@ def test_the_only_worker_shares_with_nobody() -> None:
 class TestBetweenProcesses:
     def test_all_see_what_one_writes(self) -> None:
         shared = Shared.between(2)
-        places = Table(shared.tries, "Id", 100)
+        places = Table(shared.asked, "Id", 100)
 
         def write() -> None:
             for number in range(10):
@@ -84,7 +82,7 @@ class TestBetweenProcesses:
         assert sorted(number for number, _ in places) == list(range(10))
 
     def test_no_change_is_lost_when_several_count_at_once(self) -> None:
-        places = Table(Shared.between(2).tries, "Id", 100)
+        places = Table(Shared.between(2).asked, "Id", 100)
         key = places.key("count")
         places.put(key, (0, 1.0), weight)
         started = [begun(lambda: count(places, key)) for _ in range(3)]
@@ -95,19 +93,19 @@ class TestBetweenProcesses:
         shared = Shared.between(2)
 
         def die() -> None:
-            with shared.tries.alone():
+            with shared.asked.alone():
                 os._exit(7)
 
         assert os.waitstatus_to_exitcode(os.waitpid(begun(die), 0)[1]) == 7
-        with shared.tries.alone():
+        with shared.asked.alone():
             pass
 
     def test_sections_do_not_overlap(self) -> None:
         shared = Shared.between(3)
-        sections = (shared.tries, shared.asked, shared.nonces, *shared.boards)
+        sections = (shared.asked, shared.nonces, *shared.boards)
         for number, section in enumerate(sections):
             section.memory[0] = section.memory[-1] = number
-        assert [(one.memory[0], one.memory[-1]) for one in sections] == [(number, number) for number in range(6)]
+        assert [(one.memory[0], one.memory[-1]) for one in sections] == [(number, number) for number in range(5)]
 
 
 def count(places: Table, key: bytes) -> None:

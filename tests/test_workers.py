@@ -21,7 +21,7 @@ from flows.wire import Reply, Wire, wire
 from the_workers import peers_of, wire_to, wire_to_internal, workers_of
 from waiting import eventually
 
-from qproxy.auth.throttle import FREE_TRIES
+from qproxy.auth.guesses import PAIR
 from qproxy.observe import verify_audit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share a port on Linux only")
@@ -120,10 +120,10 @@ async def test_a_session_that_qlik_tells_one_worker_of_is_soon_known_to_one_that
 
 async def test_a_guesser_has_no_more_tries_than_with_one_worker(qlik: ProcessSite) -> None:
     statuses = []
-    for number in range(FREE_TRIES + 2):
+    for number in range(PAIR.free + 2):
         async with wire_to(qlik, workers_of(qlik)[number % 2]) as one, wire(qlik) as page:
             statuses.append((await post_form(page, one, "ann", "wrong")).status)
-    assert statuses == [403] * FREE_TRIES + [429] * 2
+    assert statuses == [403] * PAIR.free + [429] * 2
 
 
 async def test_metrics_are_the_sum_whoever_is_asked(qlik: ProcessSite) -> None:

@@ -2,132 +2,104 @@
 
 A pair waits longest, for that is where guessing shows. A network that tries many names, and a name that many networks
 try, wait too, the latter never long; but neither concerns a name in a network from which it logged in before: strangers
-cannot lock a person out, nor colleagues an office behind one address. Counted before a password is judged, in memory
-that all workers see.
+cannot lock a person out, nor colleagues an office behind one address. Counted before a password is judged, in the store
+of the sessions, so that all workers and machines count together.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from qproxy.auth.throttle import TRIES, Throttle
 from qproxy.clients import network_of
 from qproxy.notes import Notes
-from qproxy.shared_memory import TRIES_BYTES, Section, Table
+from qproxy.tries import Label, Limits, Tried, Tries
 
 USUAL_SECONDS: Final = 30 * 86400.0
 """So long a network stays a usual one of a name after a login."""
-ROOM: Final = 10_000
-_ANY: Final = "\0any"
-"""No name holds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many tries are free, and the longest wait in seconds."""
-
-    free: int
-    longest: float
-
-
 PAIR: Final = Limits(5, 900.0)
 NETWORK: Final = Limits(100, 300.0)
 NAME: Final = Limits(20, 60.0)
+AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A try that was asked for. `wait`: seconds until it may be made, 0 for now; only then it counts."""
+
+    usual: str
+    counted: Mapping[Label, Limits]
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slowed:
+    """What counts at the moment: of a `name`, a `network`, or of a name from a network. `wait`: seconds, may be 0."""
+
+    scope: str
+    name: str | None
+    network: str | None
+    tries: int
+    last: float
+    wait: float
 
 
 class Guesses:
-    """`clock` gives monotonic seconds, the same in all workers; `wall` seconds since the epoch; `section` is memory of
-    all workers."""
+    """`clock`: seconds since the epoch. Every method may raise StoreUnavailable. `scope` tells those apart who judge
+    different people."""
 
-    def __init__(
-        self, clock: Callable[[], float], wall: Callable[[], float], notes: Notes, section: Section | None = None
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], tries: Tries, notes: Notes) -> None:
         self._clock = clock
-        self._wall = wall
+        self._tries = tries
         self._notes = notes
-        self._section = section = section or Section.private(TRIES_BYTES)
-        self._cleared = Table(section, TRIES, ROOM)
-        self._pairs, self._networks, self._names = (
-            Throttle(clock, section=section, place=place, free=limits.free, longest=limits.longest)
-            for place, limits in (("pair", PAIR), ("network", NETWORK), ("name", NAME))
-        )
 
-    async def take(self, scope: str, address: str, name: str) -> float:
-        """0 when a try may be made now, which then counts; else the seconds to wait, and nothing has been counted.
+    async def take(self, scope: str, address: str, name: str) -> Guess:
+        """Where `wait` is not 0, nothing has been counted."""
+        network = network_of(address)
+        usual = "\0".join(("usual", scope, network, name))
+        counted: dict[Label, Limits] = {("pair", scope, name, network): PAIR}
+        if await self._notes.look(usual) is None:
+            counted |= {("network", scope, network): NETWORK, ("name", scope, name): NAME}
+        return Guess(usual, counted, await self._tries.take(counted))
 
-        `scope` tells those apart who judge different people. Raises StoreUnavailable.
-        """
-        key = self._key(scope, name)
-        wait = self._pairs.take(address, key)
-        if wait > 0:
-            return wait
-        try:
-            usual = await self._is_usual(scope, address, name)
-        except BaseException:
-            self._pairs.give_back(address, key)
-            raise
-        return 0.0 if usual else self._take_others(scope, address, name)
-
-    async def forgive(self, scope: str, address: str, name: str) -> None:
+    async def forgive(self, guess: Guess) -> None:
         """The try was right: the pair starts afresh, and this is one of the name's usual networks from now on. What
         the network and the name did otherwise stays counted: an account of one's own buys no guesses at others."""
-        self._pairs.forgive(address, self._key(scope, name))
-        await self._give_back_others(scope, address, name)
-        await self._notes.put(_usual(scope, address, name), b"", self._wall() + USUAL_SECONDS)
+        pair, *others = guess.counted
+        await self._tries.settle([pair], others)
+        await self._notes.put(guess.usual, b"", self._clock() + USUAL_SECONDS)
 
-    async def give_back(self, scope: str, address: str, name: str) -> None:
-        """The try could not be judged: it does not count. Raises StoreUnavailable."""
-        self._pairs.give_back(address, self._key(scope, name))
-        await self._give_back_others(scope, address, name)
+    async def give_back(self, guess: Guess) -> None:
+        """The try could not be judged: it does not count."""
+        await self._tries.settle([], list(guess.counted))
 
-    # what an administrator clears
+    # for an administrator
 
-    def clear_name(self, scope: str, name: str) -> None:
-        """Nobody has to wait for that name any more, from whichever network: all counts of it are left behind."""
-        key = self._cleared.key("cleared", scope, name)
-        with self._cleared.alone():
-            found = self._cleared.get(key)
-            self._cleared.put(key, (found[0] + 1 if found else 1, self._clock(), 0.0), lambda other: other[0])
+    async def each(self) -> AsyncIterator[Slowed]:
+        """All that count at the moment, in no order."""
+        async for tried in self._tries.each():
+            slowed = self._slowed(tried)
+            if slowed is not None:
+                yield slowed
 
-    def clear_network(self, scope: str, address: str) -> None:
-        """What it did to many names; a name that was tried from there waits on."""
-        self._networks.forgive(address, _key(scope, _ANY))
+    async def clear(self, wanted: Callable[[Slowed], bool]) -> int:
+        """How many of them count no more."""
+        dropped: list[Label] = []
+        async for tried in self._tries.each():
+            slowed = self._slowed(tried)
+            if slowed is not None and wanted(slowed):
+                dropped.append(tried.label)
+        for start in range(0, len(dropped), AT_ONCE):
+            await self._tries.settle(dropped[start : start + AT_ONCE])
+        return len(dropped)
 
-    def clear_all(self) -> None:
-        with self._cleared.alone():
-            self._section.memory[:] = bytes(len(self._section.memory))
-
-    def _key(self, scope: str, name: str) -> str:
-        """With how often it was cleared: which networks tried a name is not known, so they cannot be gone through."""
-        found = self._cleared.get(self._cleared.key("cleared", scope, name))
-        return f"{_key(scope, name)}\0{found[0] if found else 0}"
-
-    def _take_others(self, scope: str, address: str, name: str) -> float:
-        """By network and by name. Who has to wait has not been counted, by the pair neither."""
-        key = self._key(scope, name)
-        by_network, by_name = self._networks.take(address, _key(scope, _ANY)), self._names.take(_ANY, key)
-        wait = max(by_network, by_name)
-        if wait > 0:
-            self._pairs.give_back(address, key)
-            if by_network == 0:
-                self._networks.give_back(address, _key(scope, _ANY))
-            if by_name == 0:
-                self._names.give_back(_ANY, key)
-        return wait
-
-    async def _give_back_others(self, scope: str, address: str, name: str) -> None:
-        """At a usual network the pair alone was counted: what was not taken, given back, would end others' waits."""
-        if not await self._is_usual(scope, address, name):
-            self._networks.give_back(address, _key(scope, _ANY))
-            self._names.give_back(_ANY, self._key(scope, name))
-
-    async def _is_usual(self, scope: str, address: str, name: str) -> bool:
-        return await self._notes.look(_usual(scope, address, name)) is not None
-
-
-def _key(scope: str, name: str) -> str:
-    return f"{scope}\0{name}"
-
-
-def _usual(scope: str, address: str, name: str) -> str:
-    return "\0".join(("usual", scope, network_of(address), name))
+    def _slowed(self, tried: Tried) -> Slowed | None:
+        """None for what a later qproxy may count."""
+        wait = max(0.0, tried.until - self._clock())
+        match tried.label:
+            case ("pair", scope, name, network):
+                return Slowed(scope, name, network, tried.count, tried.last, wait)
+            case ("network", scope, network):
+                return Slowed(scope, None, network, tried.count, tried.last, wait)
+            case ("name", scope, name):
+                return Slowed(scope, name, None, tried.count, tried.last, wait)
+        return None

@@ -72,11 +72,25 @@ class Console:
     def one(self, method: str, digits: str, **query: str) -> dict[str, Any]:
         """The session whose hash begins so, as the running qproxy shows it."""
         with self._asked(method, f"sessions/{digits}", query, PATIENCE_FOR_ONE) as response:
-            return self._session(_object(response.read()))
+            return self._as_qproxy(_object(response.read()), "session")
 
     def many(self, method: str, **query: str) -> Iterator[dict[str, Any]]:
         """Sessions as they come; raises NotDone behind the last one if they are not all."""
-        with self._asked(method, "sessions", query) as response:
+        return self._lines(method, "sessions", "session", query)
+
+    def slowed(self, **query: str) -> Iterator[dict[str, Any]]:
+        """Who has to wait before the next try to log in, in the same way."""
+        return self._lines("GET", "throttle", "tries", query)
+
+    def clear_throttle(self, **query: str) -> int:
+        """How many counts there were."""
+        with self._asked("DELETE", "throttle", query) as response:
+            cleared = self._as_qproxy(_object(response.read()), "cleared")["cleared"]
+        return cleared if isinstance(cleared, int) else 0
+
+    def _lines(self, method: str, path: str, sign: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """`sign`: the key that every line has."""
+        with self._asked(method, path, query) as response:
             while line := _line_of(response):
                 fields = _object(line)
                 if "complete" in fields:
@@ -84,16 +98,11 @@ class Console:
                     return
                 if "error" in fields:
                     raise NotDone(str(fields["error"]), STORE_AWAY)
-                yield self._session(fields)
+                yield self._as_qproxy(fields, sign)
         raise NotDone("the answer was cut off: qproxy was stopped, or the connection broke", UNREACHABLE)
 
-    def clear_throttle(self, **query: str) -> None:
-        with self._asked("DELETE", "throttle", query) as response:
-            if "cleared" not in _object(response.read()):
-                raise NotDone(f"{self._door} does not answer as qproxy does", UNREACHABLE)
-
-    def _session(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if "session" not in fields:
+    def _as_qproxy(self, fields: dict[str, Any], sign: str) -> dict[str, Any]:
+        if sign not in fields:
             raise NotDone(f"{self._door} does not answer as qproxy does", UNREACHABLE)
         return fields
 

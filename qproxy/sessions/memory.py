@@ -11,7 +11,9 @@ from itertools import islice
 from qproxy.model import End, Lifetime, Session, Tie, User
 from qproxy.notes import Notes
 from qproxy.sessions.memory_notes import MemoryNotes
+from qproxy.sessions.memory_tries import MemoryTries
 from qproxy.sessions.store import StoreUnavailable, Tombstone, folded, require_owner, store_key
+from qproxy.tries import Tries
 
 
 class MemoryStore:
@@ -127,6 +129,9 @@ class MemoryStore:
 
     def notes(self, clock: Callable[[], float]) -> Notes:
         return MemoryNotes(clock)
+
+    def tries(self, clock: Callable[[], float]) -> Tries:
+        return MemoryTries(clock)
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
         """Nothing is sealed here."""

@@ -23,7 +23,9 @@ from qproxy.sessions.redis_link import Link, facts
 from qproxy.sessions.redis_notes import RedisNotes
 from qproxy.sessions.redis_places import ask
 from qproxy.sessions.redis_scripts import Script
+from qproxy.sessions.redis_tries import RedisTries
 from qproxy.sessions.store import StoreUnavailable, Tombstone, require_owner, same_user, store_key
+from qproxy.tries import Tries
 
 logger = logging.getLogger("qproxy.sessions")
 
@@ -54,7 +56,7 @@ class RedisStore:
         self._link = link
         self._records = Records(keys)
         self._keys_now = keys
-        self._notes: list[RedisNotes] = []
+        self._beside: list[RedisNotes | RedisTries] = []
         self._keeping = keeping or Keeping()
         self._tag = f"{{{self._keeping.prefix}}}:"
         self._history: str | None = None
@@ -187,14 +189,21 @@ class RedisStore:
                         yield session
 
     def notes(self, clock: Callable[[], float]) -> Notes:
-        self._notes.append(RedisNotes(self._confirm, self._command, self._tag, self._keys_now, clock))
-        return self._notes[-1]
+        notes = RedisNotes(self._confirm, self._command, self._tag, self._keys_now, clock)
+        self._beside.append(notes)
+        return notes
+
+    def tries(self, clock: Callable[[], float]) -> Tries:
+        """Not confirmed by replicas: a try that is lost is one guess more."""
+        tries = RedisTries(self._script, self._command, self._tag, self._keys_now, clock)
+        self._beside.append(tries)
+        return tries
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
         self._keys_now = keys
         self._records.use_keys(keys)
-        for notes in self._notes:
-            notes.use_keys(keys)
+        for one in self._beside:
+            one.use_keys(keys)
 
     async def close(self) -> None:
         await self._link.close()
@@ -252,6 +261,9 @@ class RedisStore:
 
     async def _command(self, *words: Any) -> Any:
         return await self._link.do(lambda connection: ask(connection, *words))
+
+    async def _script(self, script: Script, keys: list[str], arguments: tuple[Any, ...]) -> Any:
+        return await self._link.do(partial(_run, script, keys, arguments))
 
     async def _confirm(self, script: Script, keys: list[str], arguments: tuple[Any, ...]) -> Any:
         return await self._link.do(partial(self._confirmed, script, keys, arguments))

@@ -64,9 +64,22 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX note_until ON note (until)",
         "CREATE INDEX note_kept ON note (kept, number)",
     ),
+    (
+        "ALTER TABLE note ADD COLUMN maker BLOB NOT NULL DEFAULT x''",
+        "CREATE INDEX note_maker ON note (maker, number) WHERE maker <> x''",
+        """CREATE TABLE tried (
+            mark BLOB PRIMARY KEY,
+            tries INTEGER NOT NULL,
+            last REAL NOT NULL,
+            until REAL NOT NULL,
+            label BLOB NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX tried_last ON tried (last)",
+        "CREATE INDEX tried_tries ON tried (tries, last)",
+    ),
 )
 """Step 2: SQLite counts rows by looking at each, and sessions are counted every few seconds and whenever QPS makes one.
-Step 4: notes; `kept` 0 is what was used once, which nothing pushes out.
+Step 4: notes; `kept` 0 is what was used once, which nothing pushes out; 1 what we put, 2 what strangers did.
+Step 5: by whom, as a hash; and what was tried lately.
 Step 3: by what an identity provider may name a session; a trigger, so that an earlier qproxy's deletions leave none.
 
 No OR IGNORE in a trigger: how the statement that fires it resolves conflicts takes its place, and that of an earlier

@@ -16,7 +16,9 @@ from qproxy.notes import Notes
 from qproxy.sessions.database import Database, transaction
 from qproxy.sessions.records import Records
 from qproxy.sessions.sqlite_notes import SqliteNotes
+from qproxy.sessions.sqlite_tries import SqliteTries
 from qproxy.sessions.store import Tombstone, require_owner, same_user, store_key
+from qproxy.tries import Tries
 
 PUT = "INSERT INTO session (key, vp, by_qlik, user, created, seen, record) VALUES (?, ?, ?, ?, ?, ?, ?)"
 OF_USER = "SELECT number, key, record, seen FROM session WHERE user = ?"
@@ -40,7 +42,7 @@ class SqliteStore:
         self._database = Database(path, busy_seconds, page_limit)
         self._records = Records(keys)
         self._keys = keys
-        self._notes: list[SqliteNotes] = []
+        self._beside: list[SqliteNotes | SqliteTries] = []
 
     @property
     def refused(self) -> int:
@@ -103,14 +105,20 @@ class SqliteStore:
                     yield session
 
     def notes(self, clock: Callable[[], float]) -> Notes:
-        self._notes.append(SqliteNotes(self._database, self._keys, clock))
-        return self._notes[-1]
+        notes = SqliteNotes(self._database, self._keys, clock)
+        self._beside.append(notes)
+        return notes
+
+    def tries(self, clock: Callable[[], float]) -> Tries:
+        tries = SqliteTries(self._database, self._keys, clock)
+        self._beside.append(tries)
+        return tries
 
     def use_keys(self, keys: Sequence[bytes]) -> None:
         self._keys = keys
         self._records.use_keys(keys)
-        for notes in self._notes:
-            notes.use_keys(keys)
+        for one in self._beside:
+            one.use_keys(keys)
 
     async def close(self) -> None:
         await self._database.close()

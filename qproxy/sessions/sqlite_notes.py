@@ -8,15 +8,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from qproxy import notes
 from qproxy.sessions.database import Database
 from qproxy.sessions.sealing import Marker, Sealer
 
-MOST_PUT: Final = 20_000
 SWEEP_EVERY: Final = 64
 """Writes between two looks at what is over."""
+ONCE, OURS, STRANGERS = 0, 1, 2
+"""What `kept` says."""
 FIND = "SELECT value FROM note WHERE mark = ? AND until > ?"
-ADD = "INSERT OR REPLACE INTO note (mark, until, kept, value) VALUES (?, ?, ?, ?)"
-PUSH_OUT = "DELETE FROM note WHERE kept = 1 AND number <= (SELECT max(number) FROM note WHERE kept = 1) - ?"
+ADD = "INSERT OR REPLACE INTO note (mark, until, kept, value, maker) VALUES (?, ?, ?, ?, ?)"
+PUSH_OUT = """DELETE FROM note WHERE kept = :kept AND number <=
+    (SELECT number FROM note WHERE kept = :kept ORDER BY number DESC LIMIT 1 OFFSET :most)"""
+PUSH_OUT_OF_ONE = """DELETE FROM note WHERE maker = :maker AND number <=
+    (SELECT number FROM note WHERE maker = :maker ORDER BY number DESC LIMIT 1 OFFSET :most)"""
 
 
 class SqliteNotes:
@@ -36,8 +41,8 @@ class SqliteNotes:
     async def once(self, key: str, until: float) -> bool:
         return await self._database.write(partial(self._once, key, until))
 
-    async def put(self, key: str, value: bytes, until: float) -> None:
-        await self._database.write(partial(self._put, key, value, until))
+    async def put(self, key: str, value: bytes, until: float, by: str = "") -> None:
+        await self._database.write(partial(self._put, key, value, until, by))
 
     async def take(self, key: str) -> bytes | None:
         return await self._database.write(partial(self._take, key))
@@ -50,13 +55,16 @@ class SqliteNotes:
         marks = self._marker.marks(key)
         if any(connection.execute(FIND, (mark, self._clock())).fetchone() for mark in marks):
             return False
-        connection.execute(ADD, (marks[0], until, 0, b""))
+        connection.execute(ADD, (marks[0], until, ONCE, b"", b""))
         return True
 
-    def _put(self, key: str, value: bytes, until: float, connection: sqlite3.Connection) -> None:
+    def _put(self, key: str, value: bytes, until: float, by: str, connection: sqlite3.Connection) -> None:
         self._sweep(connection)
         mark = self._marker.marks(key)[0]
-        connection.execute(ADD, (mark, until, 1, self._sealer.seal(value, mark)))
+        maker = self._marker.marks(f"by {by}")[0] if by else b""
+        connection.execute(ADD, (mark, until, STRANGERS if by else OURS, self._sealer.seal(value, mark), maker))
+        if by:
+            connection.execute(PUSH_OUT_OF_ONE, {"maker": maker, "most": notes.MOST_OF_ONE})
 
     def _take(self, key: str, connection: sqlite3.Connection) -> bytes | None:
         found = self._look(key, connection)
@@ -75,4 +83,5 @@ class SqliteNotes:
         self._writes += 1
         if self._writes % SWEEP_EVERY == 1:
             connection.execute("DELETE FROM note WHERE until <= ?", (self._clock(),))
-            connection.execute(PUSH_OUT, (MOST_PUT,))
+            connection.execute(PUSH_OUT, {"kept": OURS, "most": notes.MOST})
+            connection.execute(PUSH_OUT, {"kept": STRANGERS, "most": notes.MOST_OF_STRANGERS})

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from qproxy.model import End, Lifetime, Session, Tie, User
 from qproxy.notes import Notes
+from qproxy.tries import Tries
 
 
 class StoreUnavailable(Exception):
@@ -136,6 +137,10 @@ class Store(Protocol):
 
     def notes(self, clock: Callable[[], float]) -> Notes:
         """What is kept beside the sessions for minutes; `clock` gives seconds since the epoch."""
+        ...
+
+    def tries(self, clock: Callable[[], float]) -> Tries:
+        """How often something was tried lately; `clock` gives seconds since the epoch."""
         ...
 
     def use_keys(self, keys: Sequence[bytes]) -> None:

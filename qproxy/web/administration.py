@@ -1,4 +1,4 @@
-"""Administration of sessions for programs, on the internal listener: who is logged in, and out with them.
+"""Administration for programs, on the internal listener: who is logged in, and out with them; who has to wait.
 
 Every request must be signed with the session key, whatever its address or certificate; without a key nothing is
 answered. What may be many sessions comes as a stream, one JSON object a line, whose last line says that it is
@@ -8,10 +8,9 @@ Nothing here knows how a session ends: `VirtualProxy.end_session` does.
 
 import asyncio
 import ipaddress
-import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -23,17 +22,17 @@ from qproxy.observe import Observer
 from qproxy.sessions.front import Sessions
 from qproxy.sessions.store import StoreUnavailable
 from qproxy.web.administration_wire import LONGER, BadWish, Wish, read_wish, shown, with_attributes
-from qproxy.web.session_module import JSON_TYPE, peer_of
+from qproxy.web.json_lines import STORE_AWAY, answer, refusal, stream
+from qproxy.web.session_module import peer_of
 from qproxy.web.signature import SCHEME, Signatures
+from qproxy.web.throttled import Throttled
 
 log = logging.getLogger("qproxy.administration")
 
 MOUNT: Final = "administration"
-LINES_TYPE: Final = "application/x-ndjson"
 AT_ONCE: Final = 100
 """Sessions that are ended or written together; between two such steps everybody else has a turn."""
 MOST_ALIKE: Final = 20
-STORE_AWAY: Final = "sessions cannot be looked up at the moment; see the log of qproxy"
 
 Chosen = tuple["Desk", Session]
 Refused = Callable[[str, str], None]
@@ -68,7 +67,7 @@ class Administration:
         guesses: Guesses,
     ) -> None:
         self._desks = desks
-        self._guesses = guesses
+        self._throttled = Throttled(desks, guesses, observer)
         self._signatures = signatures
         self._observer = observer
         self._clock = clock
@@ -83,14 +82,14 @@ class Administration:
         reason = self._reason(request)
         if reason is not None:
             self._refused(peer_of(request), reason)
-            return _refusal(401, reason, {"WWW-Authenticate": SCHEME})
+            return refusal(401, reason, {"WWW-Authenticate": SCHEME})
         try:
             return await self._answer(request)
         except BadWish as error:
-            return _refusal(400, str(error))
+            return refusal(400, str(error))
         except StoreUnavailable as error:
             log.error("administration: answering 503, the store is unavailable: %s", error)
-            return _refusal(503, STORE_AWAY)
+            return refusal(503, STORE_AWAY)
 
     def _reason(self, request: web.Request) -> str | None:
         """Why this request is refused, in one word. What is not encrypted may not come from another machine."""
@@ -102,9 +101,9 @@ class Administration:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         first, _, digits = request.match_info["rest"].partition("/")
         if (first, digits) == ("throttle", ""):
-            return self._throttle(request)
+            return await self._throttled.answer(request)
         if first != "sessions":
-            return _refusal(404, "there is nothing at this address")
+            return refusal(404, "there is nothing at this address")
         wish = read_wish(digits, request.query.items())
         if wish.vp is not None and wish.vp not in self._desks:
             raise BadWish(f"there is no virtual proxy {wish.vp!r}: there are {', '.join(self._desks)}")
@@ -119,27 +118,7 @@ class Administration:
                 return await self._many(request, "end", wish)
             case "DELETE", _:
                 return await self._one(request, "end", wish)
-        return _refusal(405, "method not allowed", {"Allow": "GET, DELETE"})
-
-    def _throttle(self, request: web.Request) -> web.Response:
-        """DELETE, with one of name=, address= and all=true: who has to wait for a login need not wait any more."""
-        if request.method != "DELETE":
-            return _refusal(405, "method not allowed", {"Allow": "DELETE"})
-        said = dict(request.query)
-        methods = [way.method for desk in self._desks.values() for way in desk.ways]
-        match said:
-            case {"name": str(name), **rest} if name and not rest:
-                for scope, counted in {(method.scope, method.counted_as(name)) for method in methods}:
-                    self._guesses.clear_name(scope, counted)
-            case {"address": str(address), **rest} if address and not rest:
-                for scope in {method.scope for method in methods}:
-                    self._guesses.clear_network(scope, address)
-            case {"all": "true", **rest} if not rest:
-                self._guesses.clear_all()
-            case _:
-                raise BadWish("say who need not wait any more: name=NAME, address=ADDRESS, or all=true")
-        self._observer.audit("administration", action="throttle_clear", client=peer_of(request), **said)
-        return _json(200, {"cleared": said})
+        return refusal(405, "method not allowed", {"Allow": "GET, DELETE"})
 
     # One session by its hash
 
@@ -154,38 +133,26 @@ class Administration:
             await self._end(chosen)
         self._audit(request, action, wish, len(chosen) if len(chosen) == 1 else 0)
         if not chosen:
-            return _refusal(404, "there is no such session; it may have ended")
+            return refusal(404, "there is no such session; it may have ended")
         if len(chosen) > 1:
             alike = sorted(long_hash(session.id)[:LONGER] for _, session in chosen)
-            return _json(409, {"error": "several sessions begin like this: give more digits", "sessions": alike})
-        return _json(200, self._shown(chosen[0], attributes=action == "show"))
+            return answer(409, {"error": "several sessions begin like this: give more digits", "sessions": alike})
+        return answer(200, self._shown(chosen[0], attributes=action == "show"))
 
     # Many
 
     async def _many(self, request: web.Request, action: str, wish: Wish) -> web.StreamResponse:
         """Begins to answer with the first sessions: a store that is away is a 503."""
-        response = web.StreamResponse(headers={"Content-Type": LINES_TYPE, "Cache-Control": "no-store"})
-        count = 0
-        last: dict[str, Any] = {"error": "interrupted"}
-        try:
+
+        async def lines() -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
             async with aclosing(self._steps(wish, end=action == "end")) as steps:
                 async for step in steps:
-                    count += len(step)
-                    await _write(request, response, [self._shown(one, wish.attributes) for one in step])
-            last = {"complete": True, "sessions": count}
-        except ConnectionError:
-            return response  # who asked went away; what has ended stays ended
-        except StoreUnavailable as away:
-            if not response.prepared:
-                raise
-            log.error("administration: stopped after %d sessions, the store is unavailable: %s", count, away)
-            last = {"error": STORE_AWAY}
-        finally:
-            self._audit(request, action, wish, count, complete="complete" in last)
-        with suppress(ConnectionError):
-            await _write(request, response, [last])
-            await response.write_eof()
-        return response
+                    yield [self._shown(one, wish.attributes) for one in step]
+
+        def finished(count: int, complete: bool) -> None:
+            self._audit(request, action, wish, count, complete=complete)
+
+        return await stream(request, "sessions", lines(), finished)
 
     async def _steps(self, wish: Wish, end: bool) -> AsyncGenerator[Sequence[Chosen], None]:
         """Those that are meant, some at a time; with `end` they have ended when they come."""
@@ -239,24 +206,8 @@ class Administration:
         )
 
 
-async def _write(request: web.Request, response: web.StreamResponse, lines: list[dict[str, Any]]) -> None:
-    if not response.prepared:
-        await response.prepare(request)
-    await response.write(b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines))
-    await asyncio.sleep(0)
-
-
 def _is_here(request: web.Request) -> bool:
     try:
         return ipaddress.ip_address(peer_of(request)).is_loopback
     except ValueError:
         return False
-
-
-def _refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return _json(status, {"error": text}, headers)
-
-
-def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> web.Response:
-    wanted = {"Content-Type": JSON_TYPE, "Cache-Control": "no-store", **(headers or {})}
-    return web.Response(status=status, body=json.dumps(value).encode(), headers=wanted)

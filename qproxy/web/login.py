@@ -27,6 +27,7 @@ from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity
 from qproxy.auth.method import Accept, Answer, Ask, Challenge, Reason, Refuse, Send
 from qproxy.auth.way import Way, chosen, named, of_email
+from qproxy.clients import network_of
 from qproxy.errors import Failure, Refused
 from qproxy.model import End, Session, Tie
 from qproxy.partings import drop_mark
@@ -182,7 +183,8 @@ class LoginFlow:
         assert visit.way is not None
 
         async def keep(kept: Mapping[str, str], limit: int) -> str:
-            return await self._transactions.keep(visit.state, kept, visit.bound, limit)
+            by = network_of(visit.caller.address)
+            return await self._transactions.keep(visit.state, kept, visit.bound, limit, by)
 
         step = partial(visit.way.method.step, visit.step(keep))
         return await (self._guessed(visit, step) if visit.form and not visit.verb else step())
@@ -193,14 +195,14 @@ class LoginFlow:
         assert visit.way is not None
         scope, address = visit.way.method.scope, visit.caller.address
         name = visit.way.method.counted_as((visit.kept.get("name") or visit.form.get("name", ""))[:LONGEST_NAME])
-        wait = await self._guesses.take(scope, address, name)
-        if wait > 0:
-            return Refuse(Reason.THROTTLED, retry_after=math.ceil(wait))
+        guess = await self._guesses.take(scope, address, name)
+        if guess.wait > 0:
+            return Refuse(Reason.THROTTLED, retry_after=math.ceil(guess.wait))
         answer = await step()
         if isinstance(answer, Accept):
-            await self._guesses.forgive(scope, address, name)
+            await self._guesses.forgive(guess)
         elif not (isinstance(answer, Refuse) and answer.reason is Reason.WRONG):
-            await self._guesses.give_back(scope, address, name)
+            await self._guesses.give_back(guess)
         return answer
 
     async def _answer(self, visit: Visit, answer: Answer) -> web.Response:

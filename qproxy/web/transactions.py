@@ -38,14 +38,14 @@ class Transactions:
         self._notes = notes
         self._clock = clock
 
-    async def keep(self, state: LoginState, kept: Mapping[str, str], bound: str, limit: int) -> str:
-        """A text of at most `limit` bytes, 43 at least, which `come_back` reads with the same `bound`. May raise
-        StoreUnavailable."""
+    async def keep(self, state: LoginState, kept: Mapping[str, str], bound: str, limit: int, by: str) -> str:
+        """A text of at most `limit` bytes, 43 at least, which `come_back` reads with the same `bound`. `by`: the
+        network that begins it. May raise StoreUnavailable."""
         text = self.seal(state, kept, bound)
         if len(text) <= limit:
             return text
         name = secrets.token_urlsafe(32)
-        await self._notes.put(_note(name), text.encode(), self._clock() + SECONDS)
+        await self._notes.put(_note(name), text.encode(), self._clock() + SECONDS, by)
         return name
 
     def seal(self, state: LoginState, kept: Mapping[str, str], bound: str) -> str:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
+import qproxy.notes
 from qproxy.notes import Notes
+from qproxy.sessions.memory import MemoryStore
+from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.store import Store
 
 
@@ -61,3 +64,49 @@ async def test_nothing_is_there_that_was_never_put(notes: Notes) -> None:
 async def test_any_text_is_a_key(notes: Notes, clock: Clock, key: str) -> None:
     assert await notes.once(key, clock.now + 60)
     assert not await notes.once(key, clock.now + 60)
+
+
+# What strangers put: the stores whose numbers are small for the test say so by the fixture.
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("MOST", 10), ("MOST_OF_STRANGERS", 20), ("MOST_OF_ONE", 3)):
+        monkeypatch.setattr(qproxy.notes, name, most)
+
+
+@pytest.fixture
+def crowded(small: None, store: Store, clock: Clock) -> Notes:
+    return MemoryNotes(clock, room=10, strangers=20, one=3) if isinstance(store, MemoryStore) else store.notes(clock)
+
+
+async def there(notes: Notes, *keys: str) -> list[str]:
+    return [key for key in keys if await notes.look(key) is not None]
+
+
+async def test_a_stranger_pushes_out_his_own(crowded: Notes, clock: Clock) -> None:
+    await crowded.put("ours", b"x", clock.now + 60)
+    await crowded.put("hers", b"x", clock.now + 60, "198.51.100.1")
+    for number in range(200):
+        clock.now += 0.01
+        await crowded.put(f"his {number}", b"x", clock.now + 60, "192.0.2.1")
+    assert await there(crowded, "ours", "hers") == ["ours", "hers"]
+    assert await there(crowded, *(f"his {number}" for number in range(200))) == ["his 197", "his 198", "his 199"]
+
+
+async def test_many_strangers_push_out_nothing_of_ours(crowded: Notes, clock: Clock) -> None:
+    await crowded.put("ours", b"x", clock.now + 600)
+    for number in range(200):
+        clock.now += 0.01
+        await crowded.put(f"theirs {number}", b"x", clock.now + 60, f"203.0.113.{number}")
+    assert await there(crowded, "ours", "theirs 0", "theirs 199") == ["ours", "theirs 199"]
+
+
+async def test_what_is_taken_makes_room(crowded: Notes, clock: Clock) -> None:
+    """An office behind one address, whose logins come back."""
+    await crowded.put("slow", b"x", clock.now + 60, "192.0.2.1")
+    for number in range(50):
+        clock.now += 0.01
+        await crowded.put(f"his {number}", b"value", clock.now + 60, "192.0.2.1")
+        assert await crowded.take(f"his {number}") == b"value"
+    assert await there(crowded, "slow") == ["slow"]

@@ -11,47 +11,49 @@ from security.behind import scripted
 from security.forms import Form
 from waiting import eventually
 
+from qproxy.auth.guesses import PAIR, Guesses
 from qproxy.auth.passwords import Passwords, TooBusy
-from qproxy.auth.throttle import FREE_TRIES, Throttle
+from qproxy.sessions.memory_notes import MemoryNotes
+from qproxy.sessions.memory_tries import MemoryTries
 
 
-def test_a_flood_of_names_costs_little_when_the_memory_is_full() -> None:
-    throttle = Throttle(lambda: 0.0, room=10_000)
+async def test_a_flood_of_names_costs_little_when_the_memory_is_full() -> None:
+    tries = MemoryTries(lambda: 0.0, room=10_000)
     for number in range(10_000):
-        throttle.take("192.0.2.1", f"a name {number}")
+        await tries.take({("a name", str(number)): PAIR})
     before = time.process_time()
     for number in range(2_000):
-        throttle.take("192.0.2.1", f"another name {number}")
+        await tries.take({("another name", str(number)): PAIR})
     assert time.process_time() - before < 0.5
 
 
-def test_ipv4_within_ipv6_is_no_network_of_everybody() -> None:
-    throttle = Throttle(lambda: 0.0)
-    for _ in range(FREE_TRIES):
-        throttle.take("::ffff:192.0.2.1", "ann")
-    assert throttle.take("192.0.2.1", "ann") > 0
-    assert throttle.take("::ffff:192.0.2.2", "ann") == 0
+async def test_ipv4_within_ipv6_is_no_network_of_everybody() -> None:
+    guesses = Guesses(lambda: 0.0, MemoryTries(lambda: 0.0), MemoryNotes(lambda: 0.0))
+    for _ in range(PAIR.free):
+        await guesses.take("s", "::ffff:192.0.2.1", "ann")
+    assert (await guesses.take("s", "192.0.2.1", "ann")).wait > 0
+    assert (await guesses.take("s", "::ffff:192.0.2.2", "ann")).wait == 0
 
 
 async def test_a_guesser_cannot_say_where_it_guesses_from(tmp_path: Path) -> None:
     async with scripted(tmp_path) as qlik:
         form = await Form.of(qlik)
         statuses = []
-        for number in range(FREE_TRIES + 1):
+        for number in range(PAIR.free + 1):
             forged = [f"{name}: 10.0.0.{number}" for name in ("X-Qproxy-Client", "X-Forwarded-For", "X-Real-IP")]
             statuses.append(await form.post(*forged, "Connection: X-Qproxy-Client", name="ann", password="wrong"))
-    assert statuses == [403] * FREE_TRIES + [429]
+    assert statuses == [403] * PAIR.free + [429]
 
 
 async def test_behind_a_trusted_proxy_the_address_that_it_saw_counts_alone(tmp_path: Path) -> None:
     async with scripted(tmp_path, server="trusted_proxies: [127.0.0.0/8]") as qlik:
         form = await Form.of(qlik)
         statuses = []
-        for number in range(FREE_TRIES + 1):
+        for number in range(PAIR.free + 1):
             chain = f"X-Forwarded-For: 10.0.0.{number}, 203.0.113.9"
             statuses.append(await form.post(chain, name="ann", password="wrong"))
         elsewhere = await form.post("X-Forwarded-For: 203.0.113.10", name="ann", password="wrong")
-    assert (statuses, elsewhere) == ([403] * FREE_TRIES + [429], 403)
+    assert (statuses, elsewhere) == ([403] * PAIR.free + [429], 403)
 
 
 class Held(PasswordHasher):
