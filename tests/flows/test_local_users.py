@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from a_site import PASSWORD, Site, call, site
+from a_site import PASSWORD, Site, call, farewell, greeting, site
 from waiting import eventually
 
 from qproxy.auth import totp, users
@@ -124,3 +124,21 @@ async def test_locked_by_wrong_tries_and_unlocked_by_an_administrator(tmp_path: 
         users.mark(file_of(qlik), "ann", lambda marks: replace(marks, locked=False))
         unlocked = await Evening(qlik).begin()
     assert (locked.status, "Your account is locked" in locked.page, unlocked.status) == (403, True, 303)
+
+
+async def test_who_is_locked_while_working_is_out_within_the_recheck_and_others_are_not(tmp_path: Path) -> None:
+    async with site(tmp_path, vp="login: [{method: password_file, file: users, recheck: 5m}]") as qlik:
+        ann, bob = qlik.browser(), qlik.browser()
+        await qlik.log_in(ann)
+        await qlik.log_in(bob, name="bob")
+        async with qlik.engine(ann) as socket, qlik.engine(bob) as other:
+            await greeting(socket)
+            await greeting(other)
+            users.mark(file_of(qlik), "ann", lambda marks: replace(marks, locked=True))
+            assert await qlik.status(ann, "/sales/hub/") == 200
+            qlik.clock.now += 301
+            for person in (ann, bob):
+                await qlik.status(person, "/sales/hub/")
+            assert (await farewell(socket))[1:] == (1001, "provider")
+            assert not other.closed
+        assert [await qlik.status(person, "/sales/hub/") for person in (ann, bob)] == [302, 200]

@@ -1,5 +1,6 @@
 """Who somebody is for Qlik, and who stays out: from the rules of the configuration to what Qlik's engine says."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from login_site import quick_hasher
 from qproxy.auth.user_file import Entry
 from qproxy.model import Attributes
 
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 WAYS = """
 attributes_cap: 60
 attributes: {site: north}
@@ -68,6 +70,18 @@ async def test_who_is_denied_sees_a_page_and_the_audit_log_says_why(rules: Site)
     assert await posted(rules, "bob") == 403
     assert rules.node.sessions("sales") == []
     assert '"denied_by_rule"' in (rules.directory / "audit.log").read_text("utf-8")
+
+
+async def test_who_is_denied_keeps_the_session_that_the_browser_had(rules: Site) -> None:
+    person, page = rules.browser(), "/qproxy/login/sales?login=password_file"
+    await rules.fill_in(person, page, "anna")
+    before = rules.cookie(person)
+    async with person.get(rules.url("/qproxy/login/sales?login=password_file&change=")) as answer:
+        form = dict(HIDDEN.findall(await answer.text())) | {"name": "bob", "password": PASSWORD}
+    async with person.post(rules.url(page), data=form, allow_redirects=False) as answer:
+        assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
+    assert rules.cookie(person) == before
+    assert await rules.status(person, "/sales/hub/") == 200
 
 
 async def test_rules_of_one_way_to_log_in_hold_for_that_way_only(rules: Site) -> None:
