@@ -206,6 +206,15 @@ async def test_an_account_that_still_stands_is_asked_for_again_later(slapd: Slap
     await ldap.close()
 
 
+@pytest.mark.parametrize("user_id", ["objectGUID", "objectSid"])
+async def test_an_account_known_by_an_id_of_windows_still_stands(slapd: Slapd, user_id: str) -> None:
+    ldap = open_ldap(slapd.login(recheck="15m", user_id=user_id), lambda: 1000.0)
+    session = await session_of(ldap)
+    assert session.tie.kept["user_id"].count("-") > 3
+    assert await ldap.recheck(session) == session.tie
+    await ldap.close()
+
+
 @pytest.mark.parametrize("kept", [{"dn": f"uid=gone,{PEOPLE}"}, {"user_id": "another"}])
 async def test_an_account_that_is_gone_or_somebody_elses_ends_the_session(slapd: Slapd, kept: dict[str, str]) -> None:
     ldap = slapd.method(recheck="15m")

@@ -101,7 +101,8 @@ class People:
         await self._as_service(connection)
         wanted = (self._asked.user_id, ACCOUNT_CONTROL)
         entries = await connection.search(Search(dn, PRESENCE, wanted, Scope.ENTRY, 1, self._asked.seconds))
-        if not entries or entries[0].values(self._asked.user_id) != (user_id.encode(),):
+        found = entries[0].values(self._asked.user_id) if entries else ()
+        if tuple(text_form(self._asked.user_id, value) for value in found) != (user_id,):
             return False
         flags = b"".join(entries[0].values(ACCOUNT_CONTROL))
         return not (flags.isdigit() and int(flags) & ACCOUNT_DISABLED)
