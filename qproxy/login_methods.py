@@ -68,7 +68,14 @@ def _password_file(login: PasswordFileLogin, _: VirtualProxyConfig, supplies: Su
         PasswordRules(login.password.shortest, login.password.breached),
     )
     lately = Lately(supplies.notes, supplies.clock)
-    return PasswordFile(login.file, lately, name=login.known_as, passwords=supplies.passwords, rules=rules)
+    return PasswordFile(
+        login.file,
+        lately,
+        name=login.known_as,
+        passwords=supplies.passwords,
+        rules=rules,
+        offers_change=login.password.link,
+    )
 
 
 def _ldap(login: LdapLogin, _: VirtualProxyConfig, supplies: Supplies) -> Method:

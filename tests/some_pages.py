@@ -50,6 +50,7 @@ def pages_in(look: Look, *failures: Failure) -> dict[str, Page]:
         "refused": form(look, say("wrong"), "ann"),
         "told": form(look, say("login_relogin"), refused=False),
         "nothing to fill in": login_page(look, Form((), TOKEN, say("wrong"))),
+        "with a link": login_page(look, Form(FIELDS, TOKEN, further=(say("login_change"), "?change="))),
         "second step": second_step(look),
         "picker": picker(look),
         "picker again": picker(look, say("login_no_way")),

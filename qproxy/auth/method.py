@@ -88,7 +88,8 @@ class Reason(StrEnum):
 class Ask:
     """The person has to fill in a form first. What `keep` holds comes back with the form as `LoginRequest.kept`; a
     "name" in it is the person's, where the form does not ask for it again. `title`, `button` and `message` are words
-    of the table of texts, or the texts themselves; "" means the login page's own."""
+    of the table of texts, or the texts themselves; "" means the login page's own. `further`: one of `Method.anew`, to
+    which the page has a link; its text is `login_` and that word."""
 
     fields: tuple[Field, ...]
     message: str = ""
@@ -96,6 +97,7 @@ class Ask:
     title: str = ""
     button: str = ""
     shown: tuple[Shown, ...] = ()
+    further: str = ""
 
 
 @dataclass(frozen=True, slots=True)

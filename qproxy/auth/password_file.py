@@ -29,7 +29,8 @@ BUSY_SECONDS: Final = 5
 
 
 class PasswordFile(Method):
-    """`passwords` may be shared between virtual proxies; `close` closes them."""
+    """`passwords` may be shared between virtual proxies; `close` closes them. `offers_change`: the page has a link to
+    where people choose another password."""
 
     anew: ClassVar[frozenset[str]] = frozenset({"change"})
 
@@ -41,8 +42,10 @@ class PasswordFile(Method):
         name: str = "password_file",
         passwords: Passwords | None = None,
         rules: LocalRules | None = None,
+        offers_change: bool = False,
     ) -> None:
         self.name = name
+        self._offers_change = offers_change
         self._file = UserFile(path)
         self._reading = asyncio.Lock()
         self._passwords = Passwords() if passwords is None else passwords
@@ -56,7 +59,7 @@ class PasswordFile(Method):
 
     async def step(self, request: LoginRequest) -> Answer:
         if not request.form:
-            return Ask(FIRST)
+            return Ask(FIRST, further="change" if self._offers_change and "change" not in request.query else "")
         typed = request.kept.get("name") or request.form.get("name", "")
         return await self._judged(request, name_key(typed) if len(typed) <= LONGEST_NAME else "")
 

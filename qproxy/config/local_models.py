@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from qproxy.config.fields import CountOrNever, DurationOrNever, FilePath, PasswordLength
+from qproxy.config.fields import CountOrNever, DurationOrNever, FilePath, Flag, PasswordLength
 from qproxy.config.login_parts import Line, LoginPart
 from qproxy.config.parts import Part
 
@@ -15,6 +15,7 @@ class NewPasswordConfig(Part):
     shortest: PasswordLength = Field(default=12, description="Fewest characters, not counting the user name in it.")
     breached: FilePath | None = Field(default=None, description="File of SHA-1 hashes of breached passwords, in order.")
     max_age: DurationOrNever = Field(default=None, description="After this time the login asks for another one.")
+    link: Flag = Field(default=False, description="Whether the login page has a link to where people change it.")
 
 
 class PasswordFileLogin(LoginPart):

@@ -58,6 +58,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "Wie möchten Sie sich anmelden?",
         "login_other": "Auf andere Weise anmelden",
+        "login_change": "Mein Passwort ändern",
         "login_email": "Ihre E-Mail-Adresse",
         "login_email_button": "Weiter",
         "login_no_way": "Zu dieser Adresse ist keine Anmeldung bekannt. Bitte wählen Sie selbst eine aus.",

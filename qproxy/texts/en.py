@@ -47,6 +47,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "How do you want to log in?",
         "login_other": "Log in another way",
+        "login_change": "Change my password",
         "login_email": "Your e-mail address",
         "login_email_button": "Continue",
         "login_no_way": "No way to log in is known for this address. Please choose one.",

@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "¿Cómo desea iniciar sesión?",
         "login_other": "Iniciar sesión de otra forma",
+        "login_change": "Cambiar mi contraseña",
         "login_email": "Su dirección de correo electrónico",
         "login_email_button": "Continuar",
         "login_no_way": "No hay ninguna forma de iniciar sesión con esa dirección. Elija una de la lista.",

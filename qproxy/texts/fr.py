@@ -56,6 +56,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "Comment souhaitez-vous vous connecter\u00a0?",
         "login_other": "Se connecter autrement",
+        "login_change": "Changer mon mot de passe",
         "login_email": "Votre adresse e-mail",
         "login_email_button": "Continuer",
         "login_no_way": "Aucun mode de connexion n’est prévu pour cette adresse. Veuillez en choisir un.",

@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "ログイン方法を選択してください。",
         "login_other": "別の方法でログイン",
+        "login_change": "パスワードを変更",
         "login_email": "メールアドレス",
         "login_email_button": "続ける",
         "login_no_way": "このメールアドレスに対応するログイン方法がありません。一覧から選択してください。",

@@ -49,6 +49,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         # which way to log in
         "login_choose": "Hur vill du logga in?",
         "login_other": "Logga in på ett annat sätt",
+        "login_change": "Byt mitt lösenord",
         "login_email": "Din e-postadress",
         "login_email_button": "Fortsätt",
         "login_no_way": "Det finns ingen inloggning för den adressen. Välj en i listan.",

@@ -254,7 +254,7 @@ class LoginFlow:
         relogin = visit.texts["login_relogin"] if visit.state.relogin else ""
         step = self._transactions.seal(visit.state, ask.keep, visit.bound) if ask.keep else ""
         other = self._again(replace(visit, way=None)) if len(visit.desk.ways) > 1 else ""
-        extras = Extras(text or ask.message or relogin, step, other, bool(text))
+        extras = Extras(text or ask.message or relogin, step, other, bool(text), self._again(visit))
         return with_binding(asked(visit, status, ask, extras), visit.guard)
 
     async def _challenged(self, visit: Visit, challenge: Challenge) -> web.Response:

@@ -24,12 +24,13 @@ REMEMBERED: Final = 365 * 86400
 @dataclass(frozen=True, slots=True)
 class Extras:
     """Of a form: a message, the sealed step that it brings back, the address of the choice ("" where there is none);
-    whether the message is a refusal."""
+    whether the message is a refusal; the address at which the same way begins anew."""
 
     message: str
     step: str
     other: str
     refused: bool
+    here: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def asked(visit: Visit, status: int, ask: Ask, extras: Extras) -> web.Response:
         other=extras.other,
         shown=ask.shown,
         refused=extras.refused,
+        further=(visit.texts[f"login_{ask.further}"], f"{extras.here}&{ask.further}=") if ask.further else None,
     )
     return page(status, pages.login_page(visit.look, form, frame_ancestors=visit.desk.frame_ancestors))
 

@@ -42,6 +42,8 @@ class Form:
     other: str = ""
     shown: tuple[Shown, ...] = ()
     refused: bool = True
+    further: tuple[str, str] | None = None
+    """Text and address of a link to something else that this way to log in can do."""
 
 
 @dataclass(frozen=True, slots=True)

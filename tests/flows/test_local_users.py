@@ -108,6 +108,21 @@ async def test_an_old_password_is_changed_on_the_way_and_only_the_new_one_is_goo
     assert [(await Evening(strict).begin(password)).status for password in (PASSWORD, NEW)] == [403, 200]
 
 
+async def test_somebody_changes_the_password_by_the_link_on_the_login_page(tmp_path: Path) -> None:
+    async with site(tmp_path, vp="login: [{method: password_file, file: users, password: {link: true}}]") as qlik:
+        evening = Evening(qlik)
+        async with evening.person.get(qlik.url(TARGET)) as form:
+            [link] = [unescape(one) for one in re.findall(r'href="([^"]*&amp;change=)"', await form.text())]
+        evening.login = link
+        async with evening.person.get(qlik.url(link)) as form:
+            evening.page = await form.text()
+        assert "change=" not in evening.page
+        await evening.fill_in(name="ann", password=PASSWORD)
+        await evening.fill_in(new=NEW, again=NEW)
+        assert (evening.status, evening.onward) == (303, qlik.origin + TARGET)
+        assert [(await Evening(qlik).begin(password)).status for password in (PASSWORD, NEW)] == [403, 303]
+
+
 async def test_half_a_login_is_none(strict: Site) -> None:
     evening = await enrolled(strict)
     assert strict.cookie(evening.person) == ""
