@@ -50,7 +50,7 @@ for place = 5, #ARGV, 3 + marks do
   if kept then wait = math.max(wait, math.min(kept[3] - now, tonumber(ARGV[place + 1]))) end
   found[place] = kept and kept[1] or 0
 end
-if wait > 0 then return string.format('%.3f', wait) end
+if wait > 0 then return string.format('%.3f', math.max(wait, 0.001)) end
 for place = 5, #ARGV, 3 + marks do
   local count, free, till = found[place] + 1, tonumber(ARGV[place]), 0
   if count >= free then till = now + math.min(2 ^ (count - free), tonumber(ARGV[place + 1])) end

@@ -61,6 +61,17 @@ async def test_asking_during_the_wait_does_not_prolong_it(tries: Tries, clock: C
     assert await times(tries, 1, ANN) == [0.0]
 
 
+@pytest.mark.parametrize("left", [0.4, 0.001, 0.0001])
+async def test_the_last_moment_of_a_wait_is_a_wait(tries: Tries, clock: Clock, left: float) -> None:
+    await times(tries, 5, ANN)
+    clock.now += 1.0 - left
+    [wait] = await times(tries, 1, ANN)
+    assert wait > 0
+    assert (await kept(tries))[ANN][0] == 5
+    clock.now += left
+    assert await times(tries, 2, ANN) == [0.0, 2.0]
+
+
 async def test_many_at_once_are_no_better_than_one_by_one(tries: Tries) -> None:
     waits = await asyncio.gather(*(tries.take({ANN: FIVE, HERE: FIVE}) for _ in range(40)))
     assert sorted(waits)[:6] == [0.0] * 5 + [1.0]
