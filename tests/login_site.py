@@ -21,6 +21,7 @@ from yarl import URL
 from qproxy.auth import Accept, Method
 from qproxy.auth.guesses import Guesses
 from qproxy.auth.lately import Lately
+from qproxy.auth.local_rules import LocalRules
 from qproxy.auth.login_keys import LoginKeys
 from qproxy.auth.mapping import Denied, Identity, Rules, identify
 from qproxy.auth.password_file import PasswordFile
@@ -223,10 +224,11 @@ class Site:
 def password_method(
     path: Path,
     passwords: Passwords | None = None,
+    rules: LocalRules | None = None,
 ) -> PasswordFile:
     """With quick hashes and notes of its own."""
     lately = Lately(MemoryNotes(time.time), time.time)
-    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()))
+    return PasswordFile(path, lately, passwords=passwords or Passwords(quick_hasher()), rules=rules)
 
 
 @asynccontextmanager

@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from login_site import PASSWORD, Browser, Desk, Reply, Site, open_site, password_method, user_file
 
 from qproxy.auth import Accept, Answer, Ask, Field, LoginRequest, Method, Reason, Refuse
 from qproxy.auth.ldap import Ldap
+from qproxy.auth.local_rules import LocalRules
+from qproxy.auth.passwords import Passwords
 from qproxy.auth.way import Way
+from qproxy.sessions.memory_notes import MemoryNotes
+from qproxy.sessions.memory_tries import MemoryTries
 
 LOGIN = "/qproxy/login/sales"
 
@@ -126,3 +131,34 @@ async def test_the_domain_before_or_behind_a_name_buys_no_guesses() -> None:
     async with open_site(Desk([Directory()]), clock=lambda: 0.0) as site:
         statuses = [(await guess(site.browser(), name=name)).status for name in names]
     assert statuses == [403] * 5 + [429]
+
+
+async def test_a_name_that_nobody_has_costs_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question to the store and each password that is hashed takes its time."""
+    done: list[str] = []
+    noted(monkeypatch, done, MemoryNotes, "once", "put", "take", "look")
+    noted(monkeypatch, done, MemoryTries, "take", "settle")
+    noted(monkeypatch, done, Passwords, "matches", "hashed")
+    ways = [Way(password_method(user_file(tmp_path, "ann"), rules=LocalRules(lock_after=10)))]
+    costs = []
+    async with open_site(Desk(chosen_ways=ways), clock=lambda: 0.0) as site:
+        for name in ("ann", "nobody"):
+            for _ in range(6):
+                done.clear()
+                status = (await guess(site.browser(), name=name)).status
+                costs.append((name, status, tuple(done)))
+    anns, nobodys = ([cost[1:] for cost in costs if cost[0] == name] for name in ("ann", "nobody"))
+    assert anns == nobodys
+    assert [status for status, _ in anns] == [403] * 5 + [429]
+    assert "matches" in anns[0][1]
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, done: list[str], kind: type, *names: str) -> None:
+    for name in names:
+        real = getattr(kind, name)
+
+        async def called(*words: Any, real: Any = real, name: str = name, **more: Any) -> Any:
+            done.append(name)
+            return await real(*words, **more)
+
+        monkeypatch.setattr(kind, name, called)
