@@ -25,6 +25,14 @@ def test_what_was_sealed_for_another_purpose_is_not_read() -> None:
     assert KEYS.unseal(KEYS.seal(b"x", "sales"), "finance") is None
 
 
+@pytest.mark.parametrize(("letter", "alike"), ["-+", "_/"])
+def test_only_one_text_is_what_was_sealed(letter: str, alike: str) -> None:
+    sealed = next(text for text in (KEYS.seal(b"a path", "") for _ in range(1000)) if letter in text)
+    assert KEYS.unseal(sealed, "") == b"a path"
+    assert KEYS.unseal(sealed.replace(letter, alike), "") is None
+    assert KEYS.unseal(f"{sealed}==", "") is None
+
+
 @given(st.integers(0, 20), st.integers(1, 255))
 def test_a_changed_byte_is_noticed(at: int, change: int) -> None:
     sealed = bytearray(KEYS.seal(b"a path", ""), "ascii")

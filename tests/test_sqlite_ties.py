@@ -37,7 +37,14 @@ def by_hand(path: Path, *statements: str) -> list[Any]:
 async def test_sessions_of_an_earlier_qproxy_stay_and_can_be_tied(store: SqliteStore, path: Path) -> None:
     session = await store.put(a_session("one"))
     await store.close()
-    by_hand(path, "DROP TRIGGER session_untied", "DROP TABLE tied", "DROP TABLE note", "PRAGMA user_version = 2")
+    by_hand(
+        path,
+        "DROP TRIGGER session_untied",
+        "DROP TABLE tied",
+        "DROP TABLE note",
+        "DROP TABLE tried",
+        "PRAGMA user_version = 2",
+    )
     later = SqliteStore(path, [KEY])
     assert await later.retie(session, Tie(("sid 7",))) == replace(session, tie=Tie(("sid 7",)))
     assert [one.id for one in await later.tied("sales", "sid 7")] == ["one"]

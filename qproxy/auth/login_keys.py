@@ -40,7 +40,7 @@ class LoginKeys:
         """URL-safe text that only `unseal` with the same `bound` reads."""
         nonce = os.urandom(_NONCE)
         sealed = nonce + self._seals[0].encrypt(nonce, plain, bound.encode())
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _text(sealed)
 
     def unseal(self, text: str, bound: str) -> bytes | None:
         """None for whatever `seal` did not make."""
@@ -48,7 +48,7 @@ class LoginKeys:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             return None
-        if len(sealed) < _NONCE + _TAG:
+        if len(sealed) < _NONCE + _TAG or _text(sealed) != text:  # "+" and "/" would be read, too
             return None
         for key in self._seals:
             try:
@@ -64,6 +64,10 @@ class LoginKeys:
     def is_token(self, token: str, *bound: str) -> bool:
         given = token.encode(errors="replace")
         return any(hmac.compare_digest(given, _mac(key, bound).encode()) for key in self._forms)
+
+
+def _text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
