@@ -41,9 +41,15 @@ def redis_store(
     return RedisStore(link, [key or a_key()], Keeping(prefix, keep))
 
 
-def at(places: Places, access: Access | None = None, link: type[Link] = Link, patience: float = 0.3) -> RedisStore:
+def at(
+    places: Places,
+    access: Access | None = None,
+    link: type[Link] = Link,
+    patience: float = 0.3,
+    confirm: float = 1.0,
+) -> RedisStore:
     """Gives up soon."""
-    return RedisStore(link(places, access or Access(), patience), [KEY], Keeping(PREFIX, replicas=1, confirm=1.0))
+    return RedisStore(link(places, access or Access(), patience), [KEY], Keeping(PREFIX, replicas=1, confirm=confirm))
 
 
 async def trouble(store: RedisStore) -> str:

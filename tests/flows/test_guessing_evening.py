@@ -80,10 +80,13 @@ def valkey(tmp_path: Path) -> Iterator[Node]:
     node.kill()
 
 
-@pytest.fixture(params=["two workers, SQLite", "two machines, Redis"])
+WORKERS, MACHINES = "two workers, SQLite", "two machines, Redis"
+
+
+@pytest.fixture(params=[WORKERS, MACHINES])
 async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
     async with contextlib.AsyncExitStack() as stack:
-        if request.param.startswith("two workers"):
+        if request.param == WORKERS:
             site = await stack.enter_async_context(process_site(tmp_path, server="workers: 2"))
             yield Doors([site])
             return
@@ -127,6 +130,7 @@ async def test_a_guesser_is_slowed_down_at_every_door_and_the_person_is_let_in(d
     assert outcomes.count(("accepted", r"SALES\ann", "127.0.0.1", "password_file")) == 1
 
 
+@pytest.mark.parametrize("doors", [MACHINES], indirect=True)
 async def test_a_name_that_nobody_has_is_treated_as_one_that_somebody_has(doors: Doors) -> None:
     assert await doors.guessed("nobody") == JUDGED
     _, _, page = await doors.guess("nobody")
@@ -137,6 +141,7 @@ async def test_a_name_that_nobody_has_is_treated_as_one_that_somebody_has(doors:
     assert {one["name"] for one in await doors.listed("--all")} == {"nobody", "ann", None}
 
 
+@pytest.mark.parametrize("doors", [WORKERS], indirect=True)
 async def test_a_restart_forgets_no_guess(doors: Doors) -> None:
     assert [(await doors.guess("ann"))[0] for _ in range(PAIR.free - 1)] == [403] * (PAIR.free - 1)
     for site in doors.sites:

@@ -17,7 +17,7 @@ pages:
 
 @pytest.fixture
 async def own(tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(tmp_path, vp=PAGES) as built:
+    async with site(tmp_path, vp=f"{PAGES}wait_for_qlik: 0\n") as built:
         yield built
 
 
