@@ -45,7 +45,7 @@ class Clients:
             return peer
         chain = head.named.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
         for one in reversed([_without_port(part.strip()) for part in chain]):
-            if not _is_address(one):
+            if not is_address(one):
                 return peer
             if not self.trusts(one):
                 return one
@@ -68,7 +68,7 @@ def _without_port(text: str) -> str:
     return match[1] or match[2] if match else text
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     """Without a zone (`%eth0`): it may hold any text, and says nothing outside the machine that wrote it."""
     if "%" in text:
         return False

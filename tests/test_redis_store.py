@@ -18,6 +18,7 @@ from qproxy.sessions.redis import UNSURE, RedisStore
 from qproxy.sessions.redis_link import Link, Work
 from qproxy.sessions.redis_places import Access, OneServer
 from qproxy.sessions.store import IdTaken, StoreUnavailable, store_key
+from qproxy.tries import Label, Limits
 
 T = TypeVar("T")
 Open = Callable[..., RedisStore]
@@ -271,3 +272,24 @@ async def test_who_stops_waiting_takes_no_other_with_him(open_store: Open) -> No
     results = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(result, Session) for result in results[1::2])
     await store.check()
+
+
+# --- what was tried, where somebody else wrote ---
+
+
+ODD = [b"", b"junk", b"1 2", b"x 1.000 2.000 ", b"9 1.000 9999999999.000 junk", b"\xff" * 40]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+async def test_a_count_that_qproxy_did_not_write_breaks_nothing(open_store: Open, value: bytes) -> None:
+    store = open_store()
+    tries = store.tries(lambda: START)
+    ann: dict[Label, Limits] = {("name", "s", "ann"): Limits(5, 900.0)}
+    assert await tries.take(ann) == 0
+    place = f"{{{PREFIX}}}:tries"
+    for mark in [*await store._command("HKEYS", place), b"another"]:
+        await store._command("HSET", place, mark, value)
+    assert [one async for one in tries.each()] == []
+    assert await tries.take(ann) == 0
+    assert [one.count async for one in tries.each()] == [1]
+    await tries.settle([], list(ann))

@@ -4,6 +4,7 @@ One hash of all counts, and two indexes of it, by the last try and by how many; 
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from qproxy.sessions.redis_scripts import Script
 from qproxy.sessions.sealing import Marker, Sealer
 from qproxy.tries import FORGET_AFTER, ROOM, Label, Limits, Tried
 
+KEPT_FORM: Final = re.compile(rb"(\d+) (\d+\.\d+) (\d+\.\d+) (.*)", re.DOTALL)
+"""Count, last try, until when to wait, the sealed label."""
 KEPT: Final = """
 local all, by_last, by_count = KEYS[1], KEYS[2], KEYS[3]
 local now, forget = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -27,7 +30,8 @@ end
 local function read(mark)
   local kept = redis.call('HGET', all, mark)
   if not kept then return nil end
-  local count, last, till, start = string.match(kept, '^(%d+) (%S+) (%S+) ()')
+  local count, last, till, start = string.match(kept, '^(%d+) (%d+%.%d+) (%d+%.%d+) ()')
+  if not count then return nil end
   return {tonumber(count), tonumber(last), tonumber(till), string.sub(kept, start)}
 end
 """
@@ -132,9 +136,12 @@ class RedisTries:
                     yield tried
 
     def _opened(self, mark: bytes, kept: bytes) -> Tried | None:
-        count, last, until, sealed = kept.split(b" ", 3)
-        label = self._sealer.open(sealed, mark)
-        return None if label is None else Tried(tuple(json.loads(label)), int(count), float(last), float(until))
+        """None for what is not as it was written, or was sealed with a key that is no longer there."""
+        found = KEPT_FORM.fullmatch(kept)
+        label = self._sealer.open(found[4], mark) if found else None
+        if found is None or label is None:
+            return None
+        return Tried(tuple(json.loads(label)), int(found[1]), float(found[2]), float(found[3]))
 
     def _marks(self, label: Label) -> list[bytes]:
         return self._marker.marks(json.dumps(label))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from qproxy.auth.guesses import Guesses, Slowed
 from qproxy.auth.way import Way
-from qproxy.clients import network_of
+from qproxy.clients import is_address, network_of
 from qproxy.observe import Observer
 from qproxy.observe.lines import stamp
 from qproxy.web.administration_wire import BadWish
@@ -97,6 +97,8 @@ def _read(request: web.Request) -> dict[str, str]:
         if name in said:
             raise BadWish(f"{name} is said twice")
         said[name] = value
+    if "address" in said and not is_address(said["address"]):
+        raise BadWish(f"{said['address']!r} is no address: one of the network, such as 192.0.2.7")
     if said.get("all", "true") not in ("true", "false"):
         raise BadWish(f"{said['all']!r} is neither true nor false")
     return said

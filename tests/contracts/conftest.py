@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis_servers import ClusterOfThree, Fleet, Node, SentinelSet
 from redis_stores import redis_store
-from some_sessions import a_key
+from some_sessions import Clock, a_key
 
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.sqlite import SqliteStore
@@ -43,3 +43,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = redis_store(request.getfixturevalue(request.param))
     yield made
     await made.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -1,28 +1,15 @@
 """What every store promises of the notes beside its sessions: once is once, and what was put comes back."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
+from some_sessions import Clock
 
 import qproxy.notes
 from qproxy.notes import Notes
 from qproxy.sessions.memory import MemoryStore
 from qproxy.sessions.memory_notes import MemoryNotes
 from qproxy.sessions.store import Store
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

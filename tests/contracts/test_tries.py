@@ -1,9 +1,9 @@
 """What every store promises of counted tries: who counts first waits longest, and nobody counts twice."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
+from some_sessions import Clock
 
 from qproxy.sessions.store import Store
 from qproxy.tries import FORGET_AFTER, Label, Limits, Tries
@@ -12,19 +12,6 @@ FIVE = Limits(5, 900.0)
 ANN: Label = ("pair", "s", "ann", "192.0.2.1")
 BOB: Label = ("pair", "s", "bob", "192.0.2.1")
 HERE: Label = ("network", "s", "192.0.2.1")
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
